@@ -1,0 +1,326 @@
+"""`Value`: a number that remembers how it was computed, and the walk back over that graph, `backward`.
+
+A node is data: its number, its operation, its arguments. An operation on Values looks its rule up in the table
+(`ops.py`), computes the number and records a node. `backward` finds the topological order of the graph below a
+root and lets each operation, from the root down, add its terms to the `grad` of its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+from .ops import OPS, Method, Op, Operand, constant, number, pull_any
+
+truths: ContextVar[list[tuple[Value, bool]] | None] = ContextVar("truths", default=None)
+"""While a program is recorded (`vectorize`), the comparisons that the code asked about and what it was told."""
+
+
+class Value(Operand):
+    """A number in a graph: a leaf if you make it, a node with arguments if an operation made it.
+
+    `data` is its number, `grad` the derivative of the root of the last `backward` with respect to it, `op` and `args`
+    how it was computed, `label` its name in pictures and explanations. `data` may be an int, float, bool, Fraction,
+    Decimal, NumPy scalar or 0-d array; anything else raises TypeError.
+
+    >>> a, b = Value(2.0, "a"), Value(1.0, "b")
+    >>> e = (a + b) * (b + 1)
+    >>> e.backward()
+    >>> e.data, a.grad, b.grad
+    (6.0, 2.0, 5.0)
+
+    Operators, comparisons included, record nodes; `hash` is by identity. Asked for its truth (`if x > 0`), a Value
+    answers with its number. Threads may share Values to read; a `grad` that two threads write is not protected.
+    """
+
+    __slots__ = ("branched", "data", "grad", "label", "left", "op", "right", "x", "y")
+    __array_ufunc__ = None  # NumPy scalars on the left leave the operation to us
+    rank: ClassVar[int] = 0
+
+    data: float
+    grad: float
+    op: Op | None
+    """None for a leaf, `ops.constant` for a number that was written in a formula."""
+    left: Any
+    right: Value | None
+    """The first argument and the second. An operation of more, or of any number, has a tuple of them in `left`."""
+    x: Any
+    y: float | None
+    """The numbers that `left` and `right` had when the node was recorded: its derivatives are taken there."""
+    label: str | None
+    branched: bool
+    """Whether the program that recorded this node has branched on it."""
+
+    def __init__(self, data: Any, label: str | None = None) -> None:
+        if not (label is None or isinstance(label, str)):
+            raise TypeError(f"a label is a str, got {type(label).__name__}")
+        self.data, self.grad, self.op = number(data), 0.0, None
+        self.left = self.right = self.x = self.y = None
+        self.label, self.branched = label, False
+
+    @classmethod
+    def apply(cls, op: Op, args: Sequence[Any]) -> Value:
+        """Record `op` at Values and numbers, the latter as constants."""
+        nodes = [arg if isinstance(arg, Value) else _constant(arg) for arg in args]
+        numbers = [node.data for node in nodes]
+        try:
+            return _node(number(op.scalar(*numbers)), op, nodes, numbers)
+        except (ArithmeticError, ValueError) as error:
+            raise op.complaint(error, numbers, [node.label for node in nodes if node.label]) from None
+
+    @property
+    def args(self) -> tuple[Value, ...]:
+        """The arguments, in order; `x * x` has x twice."""
+        return _together(self.left, self.right)
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """What the `data` of the arguments were when this node was recorded."""
+        return _together(self.x, self.y)
+
+    def partials(self) -> list[float | None]:
+        """∂self/∂arg for each of `args`, at `numbers`; None where no derivative flows, as to a constant.
+
+        >>> (Value(2.0) * Value(3.0)).partials(), (Value(2.0) + 1).partials()
+        ([3.0, 2.0], [1.0, None])
+        """
+        if self.op is None or not self.args:
+            return []
+        wanted = [arg.op is not constant for arg in self.args]
+        try:
+            return self.op.differentiate(self.data, self.numbers, wanted)
+        except (ArithmeticError, ValueError):
+            return self.op.differentiate_ieee(self.data, self.numbers, wanted)
+
+    def named(self, label: str) -> Value:
+        """This node, with that label.
+
+        >>> (Value(2.0) + 1).named("c")
+        Value(3.0, 'c')
+        """
+        self.label = label
+        return self
+
+    def detach(self) -> Value:
+        """A leaf with the same number, outside the graph."""
+        return Value(self.data, self.label)
+
+    def backward(self, seed: float = 1.0) -> None:
+        """Compute the derivative of this node with respect to every node it depends on, times `seed`.
+
+        On leaves it is added to `grad`, until `zero_grad`; on other nodes it replaces what an earlier call left there.
+        Derivatives are infinite where they are (sqrt at 0). If a rule raises, every `grad` is as before.
+        """
+        seed = number(seed)
+        order = topological_order(self)
+        before = [node.grad for node in order]
+        try:
+            for node in order:
+                if node.left is not None:
+                    node.grad = 0.0
+            self.grad += seed
+            for node in reversed(order):
+                if node.left is not None:
+                    try:
+                        node.op.pull(node)  # type: ignore[union-attr]  # None on leaves only
+                    except (ArithmeticError, ValueError):
+                        pull_any(node.op.differentiate_ieee, node)  # type: ignore[union-attr]
+        except BaseException:
+            for node, grad in zip(order, before, strict=True):
+                node.grad = grad
+            raise
+
+    def zero_grad(self) -> None:
+        """Set `grad` to 0 on every node that this one depends on, and on itself."""
+        for node in topological_order(self):
+            node.grad = 0.0
+
+    def __bool__(self) -> bool:
+        for node in (self, *self.args):
+            node.branched = True
+        truth = bool(self.data)
+        if (asked := truths.get()) is not None:
+            asked.append((self, truth))
+        return truth
+
+    def __float__(self) -> float:
+        """The number alone: what is computed from it, `math.sin(x)` too, is outside the graph; use `x.sin()`."""
+        if truths.get() is not None:
+            raise TypeError(
+                f"cannot turn {self.label or 'a Value'} into a float while recording a program: "
+                f"the number {self.data!r} would be frozen into it; use tl.where"
+            )
+        return self.data
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec)
+
+    def __repr__(self) -> str:
+        return f"Value({self.data!r}, {self.label!r})" if self.label else f"Value({self.data!r})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        for node in topological_order(self):
+            if id(node) not in memo:
+                copy = _node(node.data, node.op, [memo[id(arg)] for arg in node.args], node.numbers)
+                copy.grad, copy.label, copy.branched = node.grad, node.label, node.branched
+                memo[id(node)] = copy
+        copied: Value = memo[id(self)]
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A flat list, since pickle recurses. Leaves go as objects: roots that are pickled together share them.
+        order = topological_order(self)
+        index = {node: i for i, node in enumerate(order)}
+        rows = [
+            node if not node.args and node is not self else
+            (node.data, node.grad, node.op, node.label, node.branched, [index[arg] for arg in node.args], node.numbers)
+            for node in order
+        ]
+        return _rebuilt, (rows,)
+
+
+def _rebuilt(rows: list[Any]) -> Value:
+    order: list[Value] = []
+    for row in rows:
+        if isinstance(row, Value):
+            order.append(row)
+            continue
+        data, grad, op, label, branched, args, numbers = row
+        node = _node(data, op, [order[i] for i in args], numbers)
+        node.grad, node.label, node.branched = grad, label, branched
+        order.append(node)
+    return order[-1]
+
+
+def topological_order(*roots: Value) -> list[Value]:
+    """Every node that the roots depend on, each once, its arguments before it; without recursion.
+
+    >>> a = Value(2.0, "a")
+    >>> topological_order(a * a + a)
+    [Value(2.0, 'a'), Value(4.0), Value(6.0)]
+    """
+    order: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Value | None] = [*reversed(roots)]
+    while stack:
+        node = stack.pop()
+        if node is None:  # the arguments of the node below are done
+            order.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in seen:
+            seen.add(node)
+            left, right = node.left, node.right
+            if left is not None:
+                stack.append(node)
+                stack.append(None)
+                if right is not None:
+                    stack.append(right)
+                    stack.append(left)  # on top: the first argument comes first
+                elif type(left) is tuple:
+                    stack += left[::-1]
+                else:
+                    stack.append(left)
+            else:
+                order.append(node)
+    return order
+
+
+def _together(first: Any, second: Any) -> tuple[Any, ...]:
+    if second is not None:
+        return first, second
+    return first if type(first) is tuple else () if first is None else (first,)
+
+
+def _node(data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float]) -> Value:
+    node = _new(Value)
+    node.data, node.grad, node.op = data, 0.0, op
+    node.label, node.branched = None, False
+    if op is None or op.arity not in (1, 2):
+        (node.left, node.x), node.right, node.y = (tuple(args), tuple(numbers)) if args else (None, None), None, None
+    else:
+        (node.left, node.right), (node.x, node.y) = (*args, None)[:2], (*numbers, None)[:2]
+    return node
+
+
+_new: Callable[[type[Value]], Value] = object.__new__
+
+
+def _constant(x: Any) -> Value:
+    return _node(number(x), constant, (), ())
+
+
+def _operand(x: Any) -> Any:
+    """What stands beside a Value in an operator: a Value as it is, a number as a constant."""
+    if isinstance(x, Value):
+        return x
+    try:
+        return NotImplemented if isinstance(x, Operand) else _constant(x)
+    except TypeError:
+        if getattr(x, "shape", None):
+            raise
+        return NotImplemented  # Python then says which operator and which types
+
+
+# What follows is `Value.apply` written out for one and two arguments: most of the time of recording is spent here.
+
+
+def _unary(op: Op) -> Callable[[Value], Value]:
+    scalar = op.scalar
+
+    def record(self: Value) -> Value:
+        x = self.data
+        try:
+            data = scalar(x)
+        except (ArithmeticError, ValueError) as error:
+            raise op.complaint(error, [x], [self.label] if self.label else []) from None
+        node = _new(Value)
+        node.data, node.grad, node.op = data, 0.0, op
+        node.left, node.x = self, x
+        node.right = node.y = None
+        node.label, node.branched = None, False
+        return node
+
+    return record
+
+
+def _binary(op: Op) -> Callable[[Value, Any], Value]:
+    scalar = op.scalar
+
+    def record(self: Value, other: Any) -> Value:
+        if type(other) is not Value:
+            other = _operand(other)
+            if other is NotImplemented:
+                return NotImplemented
+        x, y = self.data, other.data
+        try:
+            data = scalar(x, y)
+        except (ArithmeticError, ValueError) as error:
+            raise op.complaint(error, [x, y], [each.label for each in (self, other) if each.label]) from None
+        node = _new(Value)
+        node.data, node.grad, node.op = data, 0.0, op
+        node.left, node.right = self, other
+        node.x, node.y = x, y
+        node.label, node.branched = None, False
+        return node
+
+    return record
+
+
+def _reflected(op: Op) -> Callable[[Value, Any], Value]:
+    record = _binary(op)
+
+    def reflected(self: Value, other: Any) -> Value:
+        other = _operand(other)
+        return other if other is NotImplemented else record(other, self)
+
+    return reflected
+
+
+for _name, _method in vars(Operand).items():
+    if isinstance(_method, Method):
+        _op = OPS[_method.op]
+        _make = _unary if _op.arity == 1 else _reflected if _method.reflected else _binary
+        setattr(Value, _name, _make(_op))
