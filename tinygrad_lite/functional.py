@@ -12,7 +12,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import ops
-from .ops import abs, declare, dot, equal, exp, exp_difference, less, log1p, maximum, softplus, stop_gradient, sum, where
+from .ops import (
+    abs,
+    declare,
+    dot,
+    equal,
+    exp,
+    exp_difference,
+    less,
+    log1p,
+    maximum,
+    softplus,
+    stop_gradient,
+    sum,
+    where,
+)
 from .value import Value
 
 Scalar = Value | float
@@ -136,7 +150,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
     """
     if isinstance(logit, Sequence):
         if len(logit) != len(target):
-            raise ValueError(f"binary_cross_entropy: expected as many targets as logits, got {len(target)} and {len(logit)}")
+            raise ValueError(f"binary_cross_entropy: expected {len(logit)} targets, got {len(target)}")
         return mean([binary_cross_entropy(z, y) for z, y in zip(logit, target, strict=True)])
     if not isinstance(target, Value) and not 0 <= target <= 1:
         raise ValueError(f"binary_cross_entropy: expected a target from 0 to 1, got {target!r}")

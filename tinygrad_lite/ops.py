@@ -110,7 +110,7 @@ class Op:
     def __post_init__(self) -> None:
         self.arity = len(self.partials) if isinstance(self.partials, tuple) else None
         self.pull = _pull(self, {})
-        self.__doc__ = f"`{self.name}` of floats, Values or arrays." + (f" Expects {self.domain}." if self.domain else "")
+        self.__doc__ = f"`{self.name}` of floats, Values or arrays" + (f", for {self.domain}." if self.domain else ".")
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -119,6 +119,7 @@ class Op:
         return _declared, (self.name,)
 
     def __call__(self, *args: Any) -> Any:
+        """The result: a float of floats, an array of arrays, else of the kind of operand among the arguments."""
         if self.arity != 1 or len(args) != 1 or type(args[0]) is not float:  # else the short way, for rules at floats
             if self.lists:
                 args = self._joined(args)
@@ -141,7 +142,8 @@ class Op:
             raise TypeError(f"{self.name}: expected {self.lists} sequence(s), got {len(args)} arguments")
         lists = [tuple(arg) for arg in args]
         if len(set(map(len, lists))) > 1:
-            raise ValueError(f"{self.name}: expected sequences of one length, got {' and '.join(str(len(each)) for each in lists)}")
+            lengths = " and ".join(str(len(each)) for each in lists)
+            raise ValueError(f"{self.name}: expected sequences of one length, got {lengths}")
         return tuple(itertools.chain(*lists))
 
     def at_arrays(self, *args: Any) -> Any:
@@ -266,6 +268,8 @@ def pull_any(differentiate: Callable[..., list[Any]], node: Any) -> None:
 
 
 def _declared(name: str) -> Op:
+    if name == constant.name:
+        return constant
     if name not in OPS:
         raise LookupError(f"operation {name!r} is unknown here; declare it before loading what uses it")
     return OPS[name]
