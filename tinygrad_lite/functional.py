@@ -33,6 +33,8 @@ Scalar = Value | float
 
 
 def _logsumexp(*xs: float) -> float:
+    if not xs:
+        raise ValueError
     peak: float = maximum(*xs)
     if not -math.inf < peak < math.inf:
         return peak
@@ -58,7 +60,7 @@ def _softmax_rule(out: Any, *xs: Any) -> list[Any]:
     return [power / (total + equal(total, 0)) for power in powers]  # each 0 where all xs are -inf
 
 
-logsumexp = declare("logsumexp", _logsumexp, _softmax_rule, _logsumexp_of_arrays, lists=1)
+logsumexp = declare("logsumexp", _logsumexp, _softmax_rule, _logsumexp_of_arrays, lists=1, domain="at least one number")
 """log Σ exp(x) of a sequence, without overflow; -inf where all are -inf, inf where one is.
 
 >>> logsumexp([1000.0, 1000.0])

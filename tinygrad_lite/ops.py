@@ -442,7 +442,7 @@ def _sigmoid(x: float) -> float:
 
 
 def _softplus(x: float) -> float:
-    return (x if x > 0 else x * 0.0) + math.log1p(math.exp(-builtins.abs(x))) if x > -math.inf else 0.0
+    return max(x, 0.0) + math.log1p(math.exp(-math.fabs(x)))
 
 
 sigmoid: Op = declare(

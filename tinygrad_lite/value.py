@@ -286,10 +286,10 @@ def _unary(op: Op) -> Callable[[Value], Value]:
     return record
 
 
-def _binary(op: Op) -> Callable[[Value, Any], Value]:
+def _binary(op: Op) -> Callable[[Value, Any], Any]:
     scalar = op.scalar
 
-    def record(self: Value, other: Any) -> Value:
+    def record(self: Value, other: Any) -> Any:
         if type(other) is not Value:
             other = _operand(other)
             if other is NotImplemented:
@@ -309,10 +309,10 @@ def _binary(op: Op) -> Callable[[Value, Any], Value]:
     return record
 
 
-def _reflected(op: Op) -> Callable[[Value, Any], Value]:
+def _reflected(op: Op) -> Callable[[Value, Any], Any]:
     record = _binary(op)
 
-    def reflected(self: Value, other: Any) -> Value:
+    def reflected(self: Value, other: Any) -> Any:
         other = _operand(other)
         return other if other is NotImplemented else record(other, self)
 

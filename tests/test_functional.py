@@ -1,0 +1,148 @@
+"""Softmax and its family, losses and the mean, on Values and on numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import Value, topological_order
+
+INF = math.inf
+
+
+def gradient(f: Any, xs: list[float]) -> tuple[float, list[float]]:
+    values = [Value(x) for x in xs]
+    y = f(values)
+    y.backward()
+    return y.data, [value.grad for value in values]
+
+
+def test_numbers_alone_give_floats() -> None:
+    assert [type(x) for x in tl.softmax([1.0, 2])] == [float, float]
+    assert type(tl.cross_entropy([1.0, 2.0], 0)) is float
+    assert tl.logsumexp([0.0, 0.0]) == math.log(2)
+
+
+def test_values_and_numbers_mix() -> None:
+    x = Value(0.0)
+    p, q = tl.softmax([x, 0.0])
+    p.backward()
+    assert (p.data, q.data, x.grad) == (0.5, 0.5, 0.25)
+
+
+def test_softmax_does_not_overflow_and_sums_to_1() -> None:
+    assert [p.data for p in tl.softmax([Value(1000.0), Value(1000.0)])] == [0.5, 0.5]
+    assert tl.softmax([-INF, 0.0]) == [0.0, 1.0]
+    assert sum(tl.softmax([1.0, 2.0, 3.0, -4.0])) == pytest.approx(1.0, rel=1e-15)
+
+
+def test_the_softmax_of_the_worksheet() -> None:
+    p = tl.softmax([Value(54.0), Value(18.0)])
+    assert p[1].data == pytest.approx(2.31952283024357e-16, rel=1e-14)
+    assert p[0].data == 1 - 2.31952283024357e-16
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_the_gradient_of_softmax_is_its_jacobian(k: int) -> None:
+    zs = [0.3, -1.2, 2.0]
+    p = tl.softmax(zs)
+    _, slopes = gradient(lambda xs: tl.softmax(xs)[k], zs)
+    assert slopes == pytest.approx([p[k] * ((i == k) - p[i]) for i in range(3)], rel=1e-13)
+
+
+def test_the_shift_is_a_node_that_gets_no_derivative() -> None:
+    zs = [Value(1.0), Value(3.0)]
+    order = topological_order(tl.softmax(zs)[0])
+    (shift,) = (node for node in order if node.op is tl.stop_gradient)
+    assert shift.data == 3.0
+    assert shift.partials() == [None]
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "value", "slopes"),
+    [
+        ([1000.0, 0.0], 1, 1000.0, [1.0, -1.0]),
+        ([-INF, 0.0], 0, INF, [-1.0, 1.0]),
+        ([-INF, 0.0], 1, 0.0, [0.0, 0.0]),
+        ([-INF, 0.0], [0.0, 1.0], 0.0, [0.0, 0.0]),
+        ([0.0, 0.0], 0, math.log(2), [-0.5, 0.5]),
+        ([0.0, 0.0], [0.25, 0.75], math.log(2), [0.25, -0.25]),
+        ([40.0, 0.0], 0, math.exp(-40.0), None),
+        ([0.0, 0.0], np.int64(1), math.log(2), [0.5, -0.5]),
+    ],
+)
+def test_cross_entropy(logits: list[float], target: Any, value: float, slopes: list[float] | None) -> None:
+    got, got_slopes = gradient(lambda zs: tl.cross_entropy(zs, target), logits)
+    assert got == pytest.approx(value, rel=1e-14)
+    assert slopes is None or got_slopes == pytest.approx(slopes)
+
+
+def test_cross_entropy_takes_values_as_targets() -> None:
+    zs, ts = [Value(0.1), Value(0.7)], [Value(0.25), Value(0.75)]
+    loss = tl.cross_entropy(zs, ts)
+    loss.backward()
+    logs = tl.log_softmax([0.1, 0.7])
+    assert loss.data == pytest.approx(-(0.25 * logs[0] + 0.75 * logs[1]), rel=1e-14)
+    assert [t.grad for t in ts] == pytest.approx([-x for x in logs], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("z", "y", "value", "slope"),
+    [(1000.0, 0, 1000.0, 1.0), (-1000.0, 1, 1000.0, -1.0), (40.0, 1, math.exp(-40), -math.exp(-40)), (0.0, 0.5, math.log(2), 0.0)],
+)
+def test_binary_cross_entropy(z: float, y: float, value: float, slope: float) -> None:
+    got, slopes = gradient(lambda zs: tl.binary_cross_entropy(zs[0], y), [z])
+    assert (got, slopes[0]) == pytest.approx((value, slope), rel=1e-13)
+
+
+def test_binary_cross_entropy_of_sequences_is_the_mean() -> None:
+    assert tl.binary_cross_entropy([0.0, 0.0], [0, 1]) == math.log(2)
+    y = Value(0.5)
+    loss = tl.binary_cross_entropy([1.0], [y])
+    loss.backward()
+    assert y.grad == pytest.approx(-1.0)
+
+
+def test_log_softmax_is_accurate_where_softmax_is_1() -> None:
+    assert [x.data for x in tl.log_softmax([Value(0.0), Value(-40.0)])] == [-math.exp(-40.0), -40.0]
+    assert tl.log_softmax([0.0, 1000.0]) == [-1000.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: tl.softmax([INF, 0.0]), ValueError, "softmax: the largest of the numbers is inf, which leaves nothing to share out"),
+        (lambda: tl.softmax([-INF, -INF]), ValueError, "softmax: the largest of the numbers is -inf, which leaves nothing to share out"),
+        (lambda: tl.softmax([]), ValueError, "softmax: expected at least one number, got none"),
+        (lambda: tl.log_softmax([]), ValueError, "log_softmax: expected at least one number, got none"),
+        (lambda: tl.mean([]), ValueError, "mean: expected at least one number, got none"),
+        (lambda: tl.logsumexp([]), ValueError, "logsumexp(): expected at least one number"),
+        (lambda: tl.softmax([Value(1.0), "x"]), TypeError, "a Value holds one number, got str"),
+        (lambda: tl.cross_entropy([0.0, 0.0], 2), ValueError, "cross_entropy: expected a class from 0 to 1, got 2"),
+        (lambda: tl.cross_entropy([0.0, 0.0], -1), ValueError, "cross_entropy: expected a class from 0 to 1, got -1"),
+        (lambda: tl.cross_entropy([0.0, 0.0], 1.0), TypeError, "cross_entropy: expected a class index or a sequence of probabilities, got 1.0"),
+        (lambda: tl.cross_entropy([0.0, 0.0], True), TypeError, "cross_entropy: expected a class index or a sequence of probabilities, got True"),
+        (lambda: tl.cross_entropy([0.0, 0.0], None), TypeError, "cross_entropy: expected a class index or a sequence of probabilities, got None"),
+        (lambda: tl.cross_entropy([0.0, 0.0], "01"), TypeError, "cross_entropy: expected a class index or a sequence of probabilities, got '01'"),
+        (lambda: tl.cross_entropy([0.0, 0.0], [1.0]), ValueError, "cross_entropy: expected 2 probabilities, got 1"),
+        (lambda: tl.cross_entropy([0.0, 0.0], [1.5, -0.5]), ValueError, "cross_entropy: expected probabilities >= 0, got [1.5, -0.5]"),
+        (lambda: tl.binary_cross_entropy(0.0, 2), ValueError, "binary_cross_entropy: expected a target from 0 to 1, got 2"),
+        (lambda: tl.binary_cross_entropy([0.0], [1, 0]), ValueError, "binary_cross_entropy: expected 1 targets, got 2"),
+    ],
+)
+def test_complaint(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def test_nan_goes_through() -> None:
+    assert all(math.isnan(p) for p in tl.softmax([math.nan, 0.0]))
+
+
+def test_mean() -> None:
+    assert gradient(tl.mean, [1.0, 2.0, 6.0]) == (3.0, [1 / 3] * 3)

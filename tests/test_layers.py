@@ -1,0 +1,89 @@
+"""The shape of the package: who imports whom, what an import costs, how long the files are."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_lite as tl
+
+PACKAGE = Path(tl.__file__).parent
+MAY_IMPORT = {
+    "ops": set(),
+    "value": {"ops"},
+    "functional": {"ops", "value"},
+    "derivatives": {"ops", "value"},
+    "program": {"ops", "value"},
+    "naming": {"ops", "value"},
+    "steps": {"value", "naming"},
+    "explain": {"steps", "naming", "ops", "value"},
+    "draw": {"value", "naming", "ops"},
+    "explore": {"steps", "explain", "draw", "naming", "value"},
+    "nn": {"ops", "value", "functional", "program"},
+    "expression": {"ops", "value"},
+}
+FREE = {"cli", "__main__", "__init__"}
+LATE = {"numpy", "graphviz", "latex2mathml", "tqdm", "dask"}
+
+
+def imports(path: Path, *, top_only: bool) -> list[tuple[str, int]]:
+    """The modules that a file imports, with how many dots; at module level only, or anywhere."""
+    tree = ast.parse(path.read_text())
+    found = []
+    for node in tree.body if top_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.partition(".")[0], 0) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
+            found += [(name, node.level) for name in names]
+    return found
+
+
+MODULES = sorted(PACKAGE.glob("*.py"))
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {path.stem for path in MODULES} <= set(MAY_IMPORT) | FREE
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem not in FREE], ids=lambda path: path.stem)
+def test_imports_point_down(path: Path) -> None:
+    own = {name for name, level in imports(path, top_only=False) if level}
+    assert own <= MAY_IMPORT[path.stem]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_what_is_heavy_is_imported_where_it_is_used(path: Path) -> None:
+    assert not LATE & {name for name, level in imports(path, top_only=True) if not level}
+
+
+def test_importing_the_package_imports_neither_numpy_nor_graphviz() -> None:
+    code = f"import sys, tinygrad_lite; print(sorted({LATE!r} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_listed_and_documented() -> None:
+    assert list(tl.__all__) == sorted(tl.__all__)
+    for name in tl.__all__:
+        assert getattr(tl, name).__doc__, name
+
+
+def lines(*names: str) -> int:
+    return sum(len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in names)
+
+
+def test_the_core_reads_in_ten_minutes_and_the_package_in_an_hour() -> None:
+    assert lines("ops", "value") <= 900
+    assert lines(*(path.stem for path in MODULES)) <= 2800
+
+
+def test_functions_are_short() -> None:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 40, f"{path.stem}.{node.name}"

@@ -1,0 +1,367 @@
+"""Recording, the order, the backward pass, and what a node is as an object."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import math
+import pickle
+import threading
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from reference import build, load, relative_error
+
+import tinygrad_lite as tl
+from tinygrad_lite import Value, topological_order
+from tinygrad_lite.value import truths
+
+
+def chain(length: int) -> tuple[Value, Value]:
+    x = y = Value(1.0)
+    for _ in range(length):
+        y = y + x
+    return x, y
+
+
+def test_the_worksheets_expression() -> None:
+    a, b = Value(2.0, "a"), Value(1.0, "b")
+    e = (a + b) * (b + 1)
+    e.backward()
+    assert (e.data, a.grad, b.grad) == (6.0, 2.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (lambda x: x + 2, (5.0, 1.0)),
+        (lambda x: 2 + x, (5.0, 1.0)),
+        (lambda x: x - 2, (1.0, 1.0)),
+        (lambda x: 2 - x, (-1.0, -1.0)),
+        (lambda x: x * 2, (6.0, 2.0)),
+        (lambda x: 2 * x, (6.0, 2.0)),
+        (lambda x: x / 2, (1.5, 0.5)),
+        (lambda x: 6 / x, (2.0, -2 / 3)),
+        (lambda x: x**2, (9.0, 6.0)),
+        (lambda x: 2**x, (8.0, 8 * math.log(2))),
+        (lambda x: -x, (-3.0, -1.0)),
+        (lambda x: abs(-x), (3.0, 1.0)),
+        (lambda x: x * x * x, (27.0, 27.0)),
+        (lambda x: sum([x, x, x]), (9.0, 3.0)),
+        (lambda x: tl.sum([x, x, 1]), (7.0, 2.0)),
+        (lambda x: tl.dot([x, x], [x, 2]), (15.0, 8.0)),
+        (lambda x: max(x, 2 * x), (6.0, 2.0)),
+        (lambda x: x.tanh(), (math.tanh(3), 1 - math.tanh(3) ** 2)),
+        (lambda x: np.float64(2) * x, (6.0, 2.0)),
+        (lambda x: tl.where(x > 2, x * x, x), (9.0, 6.0)),
+        (lambda x: (x > 2) + x, (4.0, 1.0)),
+        (lambda x: x**x, (27.0, 27 * (1 + math.log(3)))),
+    ],
+)
+def test_arithmetic_with_values_and_numbers_on_either_side(f: Any, expected: tuple[float, float]) -> None:
+    x = Value(3.0)
+    y = f(x)
+    y.backward()
+    assert (y.data, x.grad) == pytest.approx(expected, rel=1e-14)
+
+
+def test_each_operation_is_recorded_as_itself() -> None:
+    x, y = Value(6.0), Value(3.0)
+    assert [node.op.name for node in (x - y, x / y, 2 - x, x**y, -x, x < y)] == ["sub", "div", "sub", "pow", "neg", "less"]
+    assert (x * x).args == (x, x)
+    assert (2 - x).args[1] is x
+    assert tl.dot([x, y], [y, x]).args == (x, y, y, x)
+    assert tl.sum([x]).args == (x,)
+
+
+@pytest.mark.parametrize(
+    ("compare", "truth"),
+    [
+        (lambda x, y: x < y, 1.0),
+        (lambda x, y: x <= y, 1.0),
+        (lambda x, y: x > y, 0.0),
+        (lambda x, y: x >= y, 0.0),
+        (lambda x, y: x == y, 0.0),
+        (lambda x, y: x != y, 1.0),
+        (lambda x, y: x < 2.0, 1.0),
+        (lambda x, y: 1.5 < x, 0.0),
+    ],
+)
+def test_a_comparison_is_a_node_without_derivative(compare: Any, truth: float) -> None:
+    x, y = Value(1.0), Value(2.0)
+    node = compare(x, y)
+    node.backward()
+    assert (node.data, x.grad, y.grad) == (truth, 0.0, 0.0)
+    assert bool(node) is bool(truth)
+
+
+def test_a_value_is_compared_with_what_is_no_number_by_identity() -> None:
+    x = Value(1.0)
+    assert (x == "1") is False
+    assert (x != None) is True  # noqa: E711
+    assert x in [Value(5.0), x]
+
+
+def test_a_branch_marks_the_nodes_that_were_compared() -> None:
+    x, y = Value(1.0), Value(2.0)
+    z = x * y
+    assert not (x.branched or z.branched)
+    if z > x:
+        pass
+    assert (x.branched, y.branched, z.branched) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: "1" + Value(1), lambda: Value(1) - [1], lambda: Value(1) / {}, lambda: Value(1) @ Value(2), lambda: Value(1) & 1],
+)
+def test_wrong_operands_are_a_type_error(call: Any) -> None:
+    with pytest.raises(TypeError, match="unsupported operand|can only concatenate"):
+        call()
+
+
+@pytest.mark.parametrize("call", [lambda x: x + np.ones(2), lambda x: np.ones(2) * x])
+def test_an_array_operand_points_to_compile(call: Any) -> None:
+    with pytest.raises(TypeError, match=r"got an array of shape \(2,\); to evaluate a graph over arrays, compile it"):
+        call(Value(1.0))
+
+
+def test_a_label_is_text() -> None:
+    with pytest.raises(TypeError, match="a label is a str, got int"):
+        Value(1.0, 2)  # type: ignore[arg-type]
+    assert Value(1.0, "a").label == "a"
+    assert (Value(1.0) + 1).named("c").label == "c"
+
+
+def test_a_value_of_a_value_is_refused() -> None:
+    with pytest.raises(TypeError, match="a Value holds one number, got Value"):
+        Value(Value(1.0))
+
+
+def test_repr_and_format_and_conversions() -> None:
+    x = Value(1.23456, "x")
+    assert repr(x) == "Value(1.23456, 'x')"
+    assert repr(x * 2) == "Value(2.46912)"
+    assert f"{x:.3f}" == "1.235"
+    assert (float(x), int(x)) == (1.23456, 1)
+
+
+def test_backward_twice_adds_to_the_leaves() -> None:
+    x = Value(2.0)
+    square = x * x
+    cube = square * x
+    cube.backward()
+    assert (x.grad, square.grad) == (12.0, 2.0)
+    cube.backward()
+    assert (x.grad, square.grad) == (24.0, 2.0)
+    cube.zero_grad()
+    assert (x.grad, square.grad, cube.grad) == (0.0, 0.0, 0.0)
+
+
+def test_two_roots_that_share_nodes() -> None:
+    x = Value(2.0)
+    shared = x * x
+    shared.backward()
+    (shared * 3).backward()
+    assert x.grad == 4.0 + 12.0
+    assert shared.grad == 3.0
+
+
+def test_the_seed_scales_every_derivative() -> None:
+    x = Value(3.0)
+    y = x * x
+    y.backward(seed=0.5)
+    assert (x.grad, y.grad) == (3.0, 0.5)
+    with pytest.raises(TypeError, match="a Value holds one number, got str"):
+        y.backward(seed="1")  # type: ignore[arg-type]
+
+
+def test_backward_on_a_leaf() -> None:
+    x = Value(2.0)
+    x.backward()
+    x.backward()
+    assert x.grad == 2.0
+
+
+def test_diamonds_are_visited_once_each_node() -> None:
+    x = y = Value(1.0)
+    for _ in range(60):
+        y = y + y
+    y.backward()
+    assert x.grad == 2.0**60
+
+
+def test_the_smallest_graph_where_a_plain_recursion_is_wrong() -> None:
+    a = Value(3.0)
+    b = a + a
+    c = b + b
+    c.backward()
+    assert (a.grad, b.grad) == (4.0, 2.0)
+
+
+def test_constants_get_no_derivative() -> None:
+    x = Value(2.0)
+    y = x * 3
+    y.backward()
+    assert [arg.grad for arg in y.args] == [3.0, 0.0]
+    assert y.partials() == [3.0, None]
+    assert x.partials() == []
+
+
+def test_derivatives_are_those_at_the_recorded_point() -> None:
+    a, b, c = Value(2.0), Value(3.0), Value(4.0)
+    y, z = a * b, tl.dot([a, b], [c, c])
+    a.data = 10.0
+    y.backward()
+    assert (a.grad, b.grad) == (3.0, 2.0)
+    z.backward()
+    assert (a.grad, b.grad, c.grad) == (7.0, 6.0, 5.0)
+
+
+def test_an_infinite_derivative_does_not_raise() -> None:
+    x, y = Value(0.0), Value(2.0)
+    (tl.sqrt(x) + y).backward()
+    assert (x.grad, y.grad) == (math.inf, 1.0)
+
+
+def test_a_zero_partial_does_not_hide_an_infinite_one() -> None:
+    x = Value(0.0)
+    (tl.sqrt(x) * 0.0).backward()
+    assert math.isnan(x.grad)
+
+
+def test_a_rule_that_fails_leaves_every_grad_as_it_was() -> None:
+    broken = tl.declare("test_broken", lambda x: x, (lambda out, x: None + x,))
+    try:
+        x, y = Value(2.0), Value(3.0)
+        (x * y).backward()
+        inner = broken(x * 2)
+        inner.grad = 7.0
+        root = x * y + inner
+        with pytest.raises(TypeError):
+            root.backward()
+        assert (x.grad, y.grad, inner.grad, root.grad) == (3.0, 2.0, 7.0, 0.0)
+        (x * y).backward()
+        assert (x.grad, y.grad) == (6.0, 4.0)
+    finally:
+        del tl.OPS["test_broken"]
+
+
+def test_the_order_puts_arguments_first_and_each_node_once() -> None:
+    a, b = Value(2.0, "a"), Value(1.0, "b")
+    c, d = (a + b).named("c"), (b + 1).named("d")
+    e = (c * d).named("e")
+    assert [node.label for node in topological_order(e)] == ["a", "b", "c", None, "d", "e"]
+    assert [node.label for node in topological_order(c, d, c)] == ["a", "b", "c", None, "d"]
+
+
+def test_a_chain_of_a_million_nodes() -> None:
+    x, y = chain(10**6)
+    y.backward()
+    assert x.grad == 1.0 + 10**6
+    del y
+
+
+def test_a_graph_is_freed_without_the_cycle_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.start()
+        x, y = chain(20_000)
+        y.backward()
+        used, _ = tracemalloc.get_traced_memory()
+        del x, y
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert used > 1_000_000
+    assert left < 10_000
+
+
+def test_a_deep_graph_is_copied_with_its_gradients() -> None:
+    x, y = chain(100_000)
+    also_x, copied = copy.deepcopy((x, y))
+    copied.backward()
+    assert (copied.data, also_x.grad, x.grad) == (y.data, 100_001.0, 0.0)
+
+
+def test_a_copy_keeps_labels_numbers_and_sharing() -> None:
+    a = Value(2.0, "a")
+    c = (a * a).named("c")
+    e = tl.sum([c, c, a, 1])
+    e.backward()
+    copied_c, copied_e = copy.deepcopy([c, e])
+    assert copied_e.args[0] is copied_c
+    assert (copied_c.label, copied_c.grad, copied_c.numbers) == ("c", 2.0, (2.0, 2.0))
+    assert copy.copy(e).args[0].args[0] is a
+
+
+def test_a_deep_graph_is_pickled_and_roots_share_their_leaves() -> None:
+    x, y = chain(100_000)
+    z = y * x
+    x.label = "x"
+    again_x, again_z = pickle.loads(pickle.dumps((x, z)))
+    again_z.backward()
+    z.backward()
+    assert again_z.data == z.data
+    assert again_x.grad == x.grad
+    assert again_x.label == "x"
+
+
+def test_detach_gives_a_leaf_outside_the_graph() -> None:
+    x = Value(3.0, "x")
+    y = x * x.detach()
+    y.backward()
+    assert x.grad == 3.0
+    assert x.detach().label == "x"
+
+
+def test_while_a_program_is_recorded_a_value_stays_a_value() -> None:
+    token = truths.set([])
+    try:
+        x = Value(0.3, "x")
+        message = (
+            r"cannot turn x into a float while recording a program: "
+            r"the number 0\.3 would be frozen into it; use tl\.where"
+        )
+        for convert in (float, int, "{:.2f}".format, math.sin):
+            with pytest.raises(TypeError, match=message):
+                convert(x)
+        assert x > 0
+        assert [(node.op.name, truth) for node, truth in truths.get() or []] == [("greater", True)]
+    finally:
+        truths.reset(token)
+
+
+def test_eight_threads_over_one_shared_leaf() -> None:
+    shared, wrong = Value(0.5), []
+
+    def work(k: int) -> None:
+        for _ in range(50):
+            x = Value(float(k))
+            y = x
+            for _ in range(30):
+                y = y * shared + x
+            y.backward()
+            if x.grad != pytest.approx(2.0, abs=1e-6):
+                wrong.append((k, x.grad))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("case", load("graphs.json"), ids=lambda case: case["id"])
+def test_values_and_gradients_are_those_computed_to_60_digits(case: dict[str, Any]) -> None:
+    inputs = [Value(x) for x in case["inputs"].values()]
+    root = build(case, inputs)
+    root.backward()
+    assert relative_error(root.data, case["value"]) <= 1e-12 * case["cond"]["value"]
+    for x, (name, exact) in zip(inputs, case["grads"].items(), strict=True):
+        assert relative_error(x.grad, exact) <= 1e-12 * case["cond"][name]
