@@ -86,7 +86,6 @@ def test_each_operation_is_recorded_as_itself() -> None:
         (lambda x, y: x == y, 0.0),
         (lambda x, y: x != y, 1.0),
         (lambda x, y: x < 2.0, 1.0),
-        (lambda x, y: 1.5 < x, 0.0),
     ],
 )
 def test_a_comparison_is_a_node_without_derivative(compare: Any, truth: float) -> None:
@@ -107,7 +106,7 @@ def test_a_value_is_compared_with_what_is_no_number_by_identity() -> None:
 def test_a_branch_marks_the_nodes_that_were_compared() -> None:
     x, y = Value(1.0), Value(2.0)
     z = x * y
-    assert not (x.branched or z.branched)
+    assert [x.branched, z.branched] == [False, False]
     if z > x:
         pass
     assert (x.branched, y.branched, z.branched) == (True, False, True)
@@ -118,7 +117,7 @@ def test_a_branch_marks_the_nodes_that_were_compared() -> None:
     [lambda: "1" + Value(1), lambda: Value(1) - [1], lambda: Value(1) / {}, lambda: Value(1) @ Value(2), lambda: Value(1) & 1],
 )
 def test_wrong_operands_are_a_type_error(call: Any) -> None:
-    with pytest.raises(TypeError, match="unsupported operand|can only concatenate"):
+    with pytest.raises(TypeError, match=r"unsupported operand|can only concatenate"):
         call()
 
 

@@ -3,13 +3,101 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import Value
 
+SAMPLES = [0, 1, 1, 2, 1, 0, 2, 1]  # eight draws of three classes
 POINTS = [-40.0, -9.3, -2.0, -0.5, 0.0, 0.1, 1.0, 5.0, 9.3, 30.0]
+
+
+# 6.1 Maximum likelihood and cross-entropy
+
+
+def ascend(log_likelihood: Any, parameters: list[Value], rate: float, rounds: int) -> list[float]:
+    """The parameters after that many steps up the gradient."""
+    for _ in range(rounds):
+        root = log_likelihood(*parameters)
+        root.zero_grad()
+        root.backward()
+        for parameter in parameters:
+            parameter.data += rate * parameter.grad
+    return [parameter.data for parameter in parameters]
+
+
+def test_6_1a_bernoulli_maximum_likelihood_is_the_mean() -> None:
+    draws = [1, 0, 1, 1, 0, 1, 1, 1]
+
+    def log_likelihood(theta: Value) -> Value:
+        return tl.mean([tl.log(theta if x else 1 - theta) for x in draws])
+
+    assert ascend(log_likelihood, [Value(0.5)], 0.1, 200) == pytest.approx([6 / 8], rel=1e-12)
+
+
+def test_6_1a_gaussian_maximum_likelihood_divides_by_m() -> None:
+    draws = [1.0, 2.5, 0.5, 4.0, 3.0]
+    mean = sum(draws) / 5
+    variance = sum((x - mean) ** 2 for x in draws) / 5
+
+    def log_likelihood(mu: Value, log_variance: Value) -> Value:
+        return tl.mean([-0.5 * ((x - mu) ** 2 / tl.exp(log_variance) + log_variance) for x in draws])
+
+    mu, log_variance = ascend(log_likelihood, [Value(0.0), Value(0.0)], 0.5, 400)
+    assert (mu, math.exp(log_variance)) == pytest.approx((mean, variance), rel=1e-10)
+
+
+def test_6_1c_the_logarithm_and_the_mean_change_the_value_but_not_the_place_of_the_maximum() -> None:
+    draws = [1, 0, 1, 1]
+    grid = [k / 1000 for k in range(1, 1000)]
+
+    def likelihood(theta: float) -> float:
+        return math.prod(theta if x else 1 - theta for x in draws)
+
+    def mean_log(theta: float) -> float:
+        return tl.mean([tl.log(theta if x else 1 - theta) for x in draws])
+
+    assert max(grid, key=likelihood) == max(grid, key=mean_log) == 0.75
+
+
+def test_6_1c_a_product_of_a_thousand_factors_underflows_and_its_logarithm_does_not() -> None:
+    product, factors = Value(1.0), [Value(0.3) for _ in range(1000)]
+    for factor in factors:
+        product = product * factor
+    assert product.data == 0.0
+    assert tl.sum([tl.log(factor) for factor in factors]).data == pytest.approx(1000 * math.log(0.3), rel=1e-14)
+
+
+def objectives(logits: list[Value]) -> tuple[Value, Value, Value]:
+    """Mean log-likelihood, cross-entropy H(p̂, p) and D_KL(p̂‖p) of a categorical model, p = softmax(logits)."""
+    shares = [SAMPLES.count(k) / len(SAMPLES) for k in range(3)]
+    logs = tl.log_softmax(logits)
+    mean_log_likelihood = tl.mean([logs[x] for x in SAMPLES])
+    divergence = tl.sum([p * (math.log(p) - log) for p, log in zip(shares, logs, strict=True)])
+    return mean_log_likelihood, tl.cross_entropy(logits, shares), divergence
+
+
+def test_6_1d_the_cross_entropy_is_the_negative_mean_log_likelihood() -> None:
+    likelihood, entropy, _ = objectives([Value(z) for z in (0.2, -0.5, 1.0)])
+    assert entropy.data == pytest.approx(-likelihood.data, rel=1e-15)
+
+
+def test_6_1d_the_three_objectives_have_one_gradient_up_to_sign() -> None:
+    logits = [Value(z) for z in (0.2, -0.5, 1.0)]
+    likelihood, entropy, divergence = objectives(logits)
+    slopes = [[g.data for g in tl.grad(root, logits)] for root in (likelihood, entropy, divergence)]
+    assert slopes[1] == pytest.approx([-g for g in slopes[0]], rel=1e-13)
+    assert slopes[2] == pytest.approx(slopes[1], rel=1e-13)
+    assert [g.data for g in tl.grad(divergence - entropy, logits)] == pytest.approx([0.0] * 3, abs=1e-16)
+
+
+def test_6_1d_the_three_objectives_have_one_optimum() -> None:
+    found = ascend(lambda *logits: objectives(list(logits))[0], [Value(0.0) for _ in range(3)], 1.0, 400)
+    assert tl.softmax(found) == pytest.approx([2 / 8, 4 / 8, 2 / 8], rel=1e-10)
+    descended = ascend(lambda *logits: -objectives(list(logits))[2], [Value(0.0) for _ in range(3)], 1.0, 400)
+    assert descended == pytest.approx(found, rel=1e-10)
 
 
 # 6.2 The sigmoid
@@ -58,6 +146,16 @@ def test_6_2c_the_sigmoid_is_symmetric_about_0_and_a_half(at: float) -> None:
     assert tl.sigmoid(at) + tl.sigmoid(-at) == pytest.approx(1.0, rel=3e-16)
 
 
+def test_6_2d_the_series_ends_in_x_cubed_over_48() -> None:
+    assert tl.taylor(tl.sigmoid, 0.0, 3) == [1 / 2, 1 / 4, 0, -1 / 48]  # the sheet's -1/8 forgets the 3!
+    x = Value(0.0)
+    derivatives, y = [], tl.sigmoid(x)
+    for _ in range(4):
+        derivatives.append(y.data)
+        (y,) = tl.grad(y, [x])
+    assert derivatives == [1 / 2, 1 / 4, 0, -1 / 8]
+
+
 # 6.3a The network 3-2-2
 
 
@@ -70,7 +168,7 @@ def network() -> tuple[list[Value], list[Value], list[Value], list[Value]]:
     before = [tl.dot(row, x) + b for row, b in zip(weights[:2], biases[:2], strict=True)]
     h = [tl.relu(each) for each in before]
     z = [tl.dot(row, h) + b for row, b in zip(weights[2:], biases[2:], strict=True)]
-    return before, h, z, [*sum(weights, []), *biases]
+    return before, h, z, [weight for row in weights for weight in row] + biases
 
 
 def test_6_3a_hidden_layer() -> None:

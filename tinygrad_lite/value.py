@@ -65,7 +65,7 @@ class Value(Operand):
         nodes = [arg if isinstance(arg, Value) else _constant(arg) for arg in args]
         numbers = [node.data for node in nodes]
         try:
-            return _node(number(op.scalar(*numbers)), op, nodes, numbers)
+            return node_of(number(op.scalar(*numbers)), op, nodes, numbers)
         except (ArithmeticError, ValueError) as error:
             raise op.complaint(error, numbers, [node.label for node in nodes if node.label]) from None
 
@@ -165,7 +165,7 @@ class Value(Operand):
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
         for node in topological_order(self):
             if id(node) not in memo:
-                copy = _node(node.data, node.op, [memo[id(arg)] for arg in node.args], node.numbers)
+                copy = node_of(node.data, node.op, [memo[id(arg)] for arg in node.args], node.numbers)
                 copy.grad, copy.label, copy.branched = node.grad, node.label, node.branched
                 memo[id(node)] = copy
         copied: Value = memo[id(self)]
@@ -190,7 +190,7 @@ def _rebuilt(rows: list[Any]) -> Value:
             order.append(row)
             continue
         data, grad, op, label, branched, args, numbers = row
-        node = _node(data, op, [order[i] for i in args], numbers)
+        node = node_of(data, op, [order[i] for i in args], numbers)
         node.grad, node.label, node.branched = grad, label, branched
         order.append(node)
     return order[-1]
@@ -234,7 +234,7 @@ def _together(first: Any, second: Any) -> tuple[Any, ...]:
     return first if type(first) is tuple else () if first is None else (first,)
 
 
-def _node(data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float]) -> Value:
+def node_of(data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float]) -> Value:
     node = _new(Value)
     node.data, node.grad, node.op = data, 0.0, op
     node.label, node.branched = None, False
@@ -249,7 +249,7 @@ _new: Callable[[type[Value]], Value] = object.__new__
 
 
 def _constant(x: Any) -> Value:
-    return _node(number(x), constant, (), ())
+    return node_of(number(x), constant, (), ())
 
 
 def _operand(x: Any) -> Any:

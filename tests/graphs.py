@@ -1,0 +1,70 @@
+"""Random graphs over the whole table, for the property tests."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tinygrad_lite import OPS, Value
+
+KINKED = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "where"}
+KINKED |= {"relu", "abs", "sign", "step", "maximum", "minimum", "stop_gradient"}
+SMOOTH = sorted(set(OPS) - KINKED)
+
+Function = Callable[..., Any]
+
+
+def call(name: str, xs: Sequence[Any]) -> Any:
+    op = OPS[name]
+    return op(*(xs[i :: op.lists] for i in range(op.lists))) if op.lists else op(*xs)
+
+
+def random_function(seed: int, size: int, inputs: int, names: Sequence[str]) -> tuple[Function, list[float]]:
+    """A function of that many operations that are defined at the point returned with it."""
+    rng = random.Random(seed)
+    point = [rng.uniform(0.2, 2.0) * rng.choice([1, 1, -1]) for _ in range(inputs)]
+    numbers: list[float] = list(point)
+    program: list[tuple[str, list[int]]] = []
+    while len(program) < size:
+        name = rng.choice(names)
+        arity = OPS[name].arity or rng.choice([2, 4])
+        recent = rng.random() < 0.7
+        args = [rng.randrange(max(0, len(numbers) - 8) if recent else 0, len(numbers)) for _ in range(arity)]
+        try:
+            around = [call(name, [numbers[i] + h for i in args]) for h in (-0.02, 0.0, 0.02)]
+        except (ValueError, ArithmeticError):
+            continue
+        if all(math.isfinite(y) and 1e-3 < abs(y) < 1e3 for y in around) or name in ("step", "sign", "equal"):
+            program.append((name, args))
+            numbers.append(around[1])
+
+    def f(*xs: Any) -> Any:
+        nodes = list(xs)
+        for name, args in program:
+            nodes.append(call(name, [nodes[i] for i in args]))
+        used = nodes[-3:]
+        return used[0] * 0.7 + used[1] * used[2] if len(used) == 3 else nodes[-1]
+
+    return f, point
+
+
+def functions(max_size: int, names: Sequence[str]) -> st.SearchStrategy[tuple[Function, list[float]]]:
+    return st.builds(
+        random_function,
+        st.integers(0, 10**6),
+        st.integers(3, max_size),
+        st.integers(1, 4),
+        st.just(list(names)),
+    )
+
+
+def swept(f: Function, point: Sequence[float]) -> tuple[Value, list[Value]]:
+    """The root of f at the point and its leaves after `backward`."""
+    xs = [Value(x) for x in point]
+    root = f(*xs)
+    root.backward()
+    return root, xs
