@@ -13,13 +13,14 @@ import tinygrad_lite as tl
 
 PACKAGE = Path(tl.__file__).parent
 MAY_IMPORT = {
-    "ops": set(),
+    "op": set(),
+    "ops": {"op"},
     "value": {"ops"},
     "functional": {"ops", "value"},
     "derivatives": {"ops", "value"},
     "program": {"ops", "value"},
     "naming": {"ops", "value"},
-    "steps": {"value", "naming"},
+    "steps": {"value", "naming", "ops"},
     "explain": {"steps", "naming", "ops", "value"},
     "draw": {"value", "naming", "ops"},
     "explore": {"steps", "explain", "draw", "naming", "value"},

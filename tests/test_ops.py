@@ -93,10 +93,10 @@ def test_the_textbooks_rule_is_the_accurate_one_where_both_are_accurate(name: st
     op = OPS[name]
     for xs in points(op):
         out = flat(op, *xs)
-        for accurate, textbook in zip(op.partials, op.textbook, strict=True):
-            if name == "pow" and xs[0] < 0 and accurate is op.partials[1]:
-                continue  # the logarithm of a negative base
-            assert accurate(out, *xs) == pytest.approx(textbook(out, *xs), rel=1e-12)
+        wanted = [not (name == "pow" and i == 1 and xs[0] < 0) for i in range(len(xs))]  # no log of a negative base
+        textbook = Op(name, op.scalar, op.textbook).differentiate(out, xs, wanted)
+        for p, q in zip(op.differentiate(out, xs, wanted), textbook, strict=True):
+            assert p == q or p == pytest.approx(q, rel=1e-12)
 
 
 SPECIAL = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, 20.0, -40.0, 800.0, -800.0, 5e-324, 1e308, INF, -INF, NAN]

@@ -8,6 +8,9 @@
 (2.0, 5.0)
 """
 
+from .derivatives import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
+from .draw import draw
+from .explain import explain
 from .functional import binary_cross_entropy, cross_entropy, log_softmax, logsumexp, mean, softmax
 from .ops import (
     OPS,
@@ -59,6 +62,7 @@ from .ops import (
     tanh,
     where,
 )
+from .steps import steps
 from .value import Value, topological_order
 
 __all__ = [
@@ -74,21 +78,29 @@ __all__ = [
     "atan",
     "atanh",
     "binary_cross_entropy",
+    "check_grad",
     "cos",
     "cosh",
     "cross_entropy",
     "declare",
     "div",
     "dot",
+    "draw",
     "equal",
     "erf",
     "erfc",
     "exp",
     "exp_difference",
+    "explain",
     "expm1",
     "gaussian",
+    "grad",
     "greater",
     "greater_equal",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "less",
     "less_equal",
     "log",
@@ -111,11 +123,13 @@ __all__ = [
     "softplus",
     "sqrt",
     "step",
+    "steps",
     "stop_gradient",
     "sub",
     "sum",
     "tan",
     "tanh",
+    "taylor",
     "topological_order",
     "where",
 ]

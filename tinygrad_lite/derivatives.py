@@ -8,14 +8,17 @@ lower ones of the partial.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from .ops import Op, Operand, add, constant, dot, mul, neg, number, stop_gradient
 from .value import Value, node_of, topological_order
 
-Coefficient = Value | float
-Memo = dict[Any, Value]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Coefficient = Value | float
+    Memo = dict[Any, Value]
 
 
 def grad(output: Value, inputs: Sequence[Value]) -> list[Value]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
-from typing import Any
 
 from . import ops
 from .ops import (
@@ -29,7 +27,12 @@ from .ops import (
 )
 from .value import Value
 
-Scalar = Value | float
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    Scalar = Value | float
 
 
 def _logsumexp(*xs: float) -> float:
@@ -60,7 +63,15 @@ def _softmax_rule(out: Any, *xs: Any) -> list[Any]:
     return [power / (total + equal(total, 0)) for power in powers]  # each 0 where all xs are -inf
 
 
-logsumexp = declare("logsumexp", _logsumexp, _softmax_rule, _logsumexp_of_arrays, lists=1, domain="at least one number")
+logsumexp = declare(
+    "logsumexp",
+    _logsumexp,
+    _softmax_rule,
+    _logsumexp_of_arrays,
+    textbook=lambda out, *xs: [exp(x - out) for x in xs],
+    lists=1,
+    domain="at least one number",
+)
 """log Σ exp(x) of a sequence, without overflow; -inf where all are -inf, inf where one is.
 
 >>> logsumexp([1000.0, 1000.0])
@@ -112,7 +123,7 @@ def log_softmax(xs: Sequence[Scalar]) -> list[Any]:
     return [x - total for x in shifted]
 
 
-def cross_entropy(logits: Sequence[Scalar], target: int | Sequence[Scalar]) -> Any:
+def cross_entropy(logits: Sequence[Scalar], target: Any) -> Any:
     """-Σ target · log_softmax(logits), in nats; the target is a class index or a probability for each class.
 
     >>> cross_entropy([1000.0, 0.0], 1), cross_entropy([0.0, 0.0], [0.5, 0.5])
@@ -123,7 +134,7 @@ def cross_entropy(logits: Sequence[Scalar], target: int | Sequence[Scalar]) -> A
     index out of range, a wrong number of probabilities or a negative one.
     """
     shifted = _shifted("cross_entropy", logits)
-    if isinstance(target, Sequence) and not isinstance(target, str):
+    if hasattr(target, "__len__") and not isinstance(target, str):
         if len(target) != len(shifted):
             raise ValueError(f"cross_entropy: expected {len(shifted)} probabilities, got {len(target)}")
         if any(not isinstance(p, Value) and p < 0 for p in target):
@@ -150,7 +161,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
 
     Raises ValueError for a probability outside 0 to 1, and for sequences of different lengths.
     """
-    if isinstance(logit, Sequence):
+    if hasattr(logit, "__len__"):
         if len(logit) != len(target):
             raise ValueError(f"binary_cross_entropy: expected {len(logit)} targets, got {len(target)}")
         return mean([binary_cross_entropy(z, y) for z, y in zip(logit, target, strict=True)])

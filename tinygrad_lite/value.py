@@ -7,11 +7,14 @@ root and lets each operation, from the root down, add its terms to the `grad` of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, ClassVar
 
 from .ops import OPS, Method, Op, Operand, constant, number, pull_any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, ClassVar
 
 truths: ContextVar[list[tuple[Value, bool]] | None] = ContextVar("truths", default=None)
 """While a program is recorded (`vectorize`), the comparisons that the code asked about and what it was told."""
@@ -235,6 +238,7 @@ def _together(first: Any, second: Any) -> tuple[Any, ...]:
 
 
 def node_of(data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float]) -> Value:
+    """A node as it is said to be: for those who record in their own way."""
     node = _new(Value)
     node.data, node.grad, node.op = data, 0.0, op
     node.label, node.branched = None, False

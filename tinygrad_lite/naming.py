@@ -1,0 +1,74 @@
+"""What nodes and numbers are called in pictures, steps and explanations."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+
+from .ops import constant
+from .value import Value
+
+# Control, direction and non-characters, lone halves of surrogate pairs: they break XML, a terminal or the line.
+_UNSHOWABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_LEFT_TO_RIGHT_MARK = "\u200e"
+
+
+def shown(x: float) -> str:
+    """A number as a reader wants it: four digits, whole numbers below a million in full.
+
+    >>> [shown(x) for x in (3.0, -0.0, 1 / 3, 12345.0, 2.5e6, 1e-17, float("inf"))]
+    ['3', '-0', '0.3333', '12345', '2.5e+06', '1e-17', 'inf']
+    """
+    return f"{x:.0f}" if abs(x) < 1e6 and x == int(x) else f"{x:.4g}"
+
+
+def short(text: str, limit: int = 40) -> str:
+    """`text` as one line of at most `limit` characters, cut with …, and what cannot be shown replaced by �.
+
+    >>> short("two\\nlines"), short("w1·x1 + w2·x2 + w3·x3", limit=16)
+    ('two lines', 'w1·x1 + w2·x2 …')
+    """
+    line = _UNSHOWABLE.sub("�", " ".join(text[: 4 * limit].split()))
+    if len(line) > limit or len(text) > 4 * limit:
+        head = line[: limit - 1]
+        words = head.rpartition(" ")[0]
+        line = f"{words} …" if 2 * len(words) > limit else f"{head}…"
+    # Or " = 2" would be shown to the left of a Hebrew name.
+    return line + _LEFT_TO_RIGHT_MARK if _RIGHT_TO_LEFT.search(line) else line
+
+
+def names(order: Sequence[Value]) -> dict[Value, str]:
+    """The name of each node of a topological order: its label, a constant's number, else v1, v2, … (Wengert's list).
+
+    Labels are as `short` gives them; a v that is somebody's label is skipped.
+
+    >>> from tinygrad_lite.value import Value, topological_order
+    >>> a = Value(2.0, "a")
+    >>> list(names(topological_order((a * a + 1).exp())).values())
+    ['a', 'v1', '1', 'v2', 'v3']
+    """
+    labels = {node: short(node.label) for node in order if node.label}
+    taken = set(labels.values())
+    unused = (name for i in itertools.count(1) if (name := f"v{i}") not in taken)
+    return {node: labels.get(node) or (shown(node.data) if node.op is constant else next(unused)) for node in order}
+
+
+def formula(node: Value, names: Mapping[Value, str], limit: int = 40) -> str:
+    """How a node was computed, from the names of its arguments; empty for leaves and constants.
+
+    >>> from tinygrad_lite.value import Value, topological_order
+    >>> e = Value(2.0, "c") * -3
+    >>> formula(e, names(topological_order(e)))
+    'c·(-3)'
+    """
+    if node.op is None or not node.args:
+        return ""
+    args = [names[arg] for arg in node.args]
+    if node.op.precedence < 9:  # an infix operator: -3 needs parentheses
+        args = [f"({arg})" if x.op is constant and arg.startswith("-") else arg
+                for arg, x in zip(args, node.args, strict=True)]  # fmt: skip
+    return short(node.op.written(args), limit)
