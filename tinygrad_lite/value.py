@@ -168,9 +168,7 @@ class Value(Operand):
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
         for node in topological_order(self):
             if id(node) not in memo:
-                copy = node_of(node.data, node.op, [memo[id(arg)] for arg in node.args], node.numbers)
-                copy.grad, copy.label, copy.branched = node.grad, node.label, node.branched
-                memo[id(node)] = copy
+                memo[id(node)] = node_of(node.data, node.op, [memo[id(arg)] for arg in node.args], *node._rest())
         copied: Value = memo[id(self)]
         return copied
 
@@ -180,22 +178,19 @@ class Value(Operand):
         index = {node: i for i, node in enumerate(order)}
         rows = [
             node if not node.args and node is not self else
-            (node.data, node.grad, node.op, node.label, node.branched, [index[arg] for arg in node.args], node.numbers)
+            (node.data, node.op, [index[arg] for arg in node.args], *node._rest())
             for node in order
-        ]
+        ]  # fmt: skip
         return _rebuilt, (rows,)
+
+    def _rest(self) -> tuple[Any, ...]:
+        return self.numbers, self.grad, self.label, self.branched
 
 
 def _rebuilt(rows: list[Any]) -> Value:
     order: list[Value] = []
     for row in rows:
-        if isinstance(row, Value):
-            order.append(row)
-            continue
-        data, grad, op, label, branched, args, numbers = row
-        node = node_of(data, op, [order[i] for i in args], numbers)
-        node.grad, node.label, node.branched = grad, label, branched
-        order.append(node)
+        order.append(row if isinstance(row, Value) else node_of(*row[:2], [order[i] for i in row[2]], *row[3:]))
     return order[-1]
 
 
@@ -237,11 +232,18 @@ def _together(first: Any, second: Any) -> tuple[Any, ...]:
     return first if type(first) is tuple else () if first is None else (first,)
 
 
-def node_of(data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float]) -> Value:
+def node_of(
+    data: float,
+    op: Op | None,
+    args: Sequence[Value],
+    numbers: Sequence[float],
+    grad: float = 0.0,
+    label: str | None = None,
+    branched: bool = False,
+) -> Value:
     """A node as it is said to be: for those who record in their own way."""
     node = _new(Value)
-    node.data, node.grad, node.op = data, 0.0, op
-    node.label, node.branched = None, False
+    node.data, node.op, node.grad, node.label, node.branched = data, op, grad, label, branched
     if op is None or op.arity not in (1, 2):
         (node.left, node.x), node.right, node.y = (tuple(args), tuple(numbers)) if args else (None, None), None, None
     else:
