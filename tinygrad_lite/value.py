@@ -190,7 +190,10 @@ class Value(Operand):
 def _rebuilt(rows: list[Any]) -> Value:
     order: list[Value] = []
     for row in rows:
-        order.append(row if isinstance(row, Value) else node_of(*row[:2], [order[i] for i in row[2]], *row[3:]))
+        if not isinstance(row, Value):
+            data, op, args, *rest = row
+            row = node_of(data, op, [order[i] for i in args], *rest)
+        order.append(row)
     return order[-1]
 
 
