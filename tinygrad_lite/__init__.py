@@ -11,10 +11,10 @@
 from .derivatives import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
 from .draw import draw
 from .explain import explain
+from .explore import explore
 from .functional import binary_cross_entropy, cross_entropy, log_softmax, logsumexp, mean, softmax
+from .op import OPS, Op, declare
 from .ops import (
-    OPS,
-    Op,
     abs,
     acos,
     acosh,
@@ -25,7 +25,6 @@ from .ops import (
     atanh,
     cos,
     cosh,
-    declare,
     div,
     dot,
     equal,
@@ -92,6 +91,7 @@ __all__ = [
     "exp",
     "exp_difference",
     "explain",
+    "explore",
     "expm1",
     "gaussian",
     "grad",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
 
 from .ops import constant
-from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .value import Value
 
 # Control, direction and non-characters, lone halves of surrogate pairs: they break XML, a terminal or the line.
 _UNSHOWABLE = re.compile(
