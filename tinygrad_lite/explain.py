@@ -1,0 +1,505 @@
+"""The steps of both passes as formulas: text for a terminal, Markdown for a notebook, LaTeX for a paper.
+
+No derivative is written here by hand. A `Symbol` is one more kind of operand that the rules of the table run on, and
+what they make of named symbols is printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from . import ops
+from .naming import shown
+from .ops import OPS, Op, Operand
+from .steps import Arg, Backward, Forward, Term, steps
+from .value import Value, topological_order
+
+MOST_TERMS, MOST_PARTS, MOST_CLOSED_PARTS = 6, 60, 300
+"""How many terms a sum shows, and how many names, numbers and operations a local derivative or a closed form may."""
+
+
+class Symbol(Operand):
+    """A name, a number or an operation on Symbols: what a rule gives when it runs on names.
+
+    Numbers are computed at once, and a 0 or 1 that a rule is certain of disappears: `0 + x`, `1·x`, `x^1` are x.
+
+    >>> x = Symbol(name="x")
+    >>> write(x**3 * 1, TEXT), write((x + 1) * x.tanh(), LATEX)
+    ('x^3', '(x + 1) \\\\cdot \\\\mathrm{tanh}(x)')
+    """
+
+    __slots__ = ("args", "name", "number", "op", "parts")
+
+    def __init__(
+        self, op: Op | None = None, args: Sequence[Symbol] = (), *, name: str | None = None, number: float | None = None
+    ) -> None:
+        self.op, self.args, self.name, self.number = op, tuple(args), name, number
+        self.parts: int = min(1 + sum(arg.parts for arg in args), 10**9)  # of shared symbols it grows exponentially
+
+    @property
+    def constant(self) -> float | None:
+        """Its number, if it is nothing else."""
+        return self.number if self.op is None and self.name is None else None
+
+    @classmethod
+    def apply(cls, op: Op, args: Sequence[Any]) -> Symbol:
+        """The operation at symbols and numbers, folded if it can be."""
+        symbols = [arg if isinstance(arg, Symbol) else Symbol(number=ops.number(arg)) for arg in args]
+        constants = [symbol.constant for symbol in symbols]
+        if None not in constants:
+            try:
+                return Symbol(number=ops.number(op.scalar(*constants)))
+            except (ArithmeticError, ValueError):
+                return Symbol(op, symbols)
+        return _folded(op, symbols, constants)
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"cannot decide whether {write(self, TEXT)} while writing a rule out; use tl.where in the rule")
+
+
+def _folded(op: Op, symbols: Sequence[Symbol], constants: Sequence[float | None]) -> Symbol:
+    match op.name, *constants:
+        case ("add" | "sub", _, 0) | ("mul" | "div" | "pow", _, 1):
+            return symbols[0]
+        case ("add", 0, _) | ("mul", 1, _):
+            return symbols[1]
+        case ("mul", 0, _) | ("mul", _, 0) | ("div", 0, _):
+            return Symbol(number=0.0)
+        case ("pow", _, 0):
+            return Symbol(number=1.0)
+        case ("sub", 0, _) | ("mul", -1, _):
+            return Symbol(OPS["neg"], symbols[1:])
+        case ("mul" | "div", _, -1):
+            return Symbol(OPS["neg"], symbols[:1])
+    return Symbol(op, symbols)
+
+
+@dataclasses.dataclass(frozen=True)
+class Notation:
+    """How formulas are spelled."""
+
+    latex: bool
+    name: Callable[[str], str]
+    number: Callable[[float], str]
+    times: str
+    derivative: str
+    direct: str
+    ellipsis: str
+
+    def enclosed(self, formula: str) -> str:
+        """The formula in parentheses, which grow only around a fraction."""
+        return rf"\left({formula}\right)" if r"\frac" in formula else f"({formula})"
+
+
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma",
+    "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta",
+    "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+# No `<` before a letter, no backtick and no `$` but as `\$`: Markdown reads the formula before TeX does.
+_ESCAPES = {char: rf"\{char}" for char in "_&#%${}"} | {
+    "\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", "`": r"\grave{}", "|": r"\vert ", "<": "{<}", ">": "{>}",
+    "*": r"\ast ", "·": r"\cdot ", "∂": r"\partial ", "…": r"\ldots ", "�": "?",
+}  # fmt: skip
+
+
+def _latex_name(name: str) -> str:
+    r"""A label in LaTeX that renders in TeX, MathJax, KaTeX and on GitHub, where it is text whatever it holds.
+
+    >>> _latex_name("b"), _latex_name("w₁"), _latex_name("σ_max"), _latex_name("loss"), _latex_name("a_b <c>")
+    ('b', 'w_{1}', '\\sigma_{\\text{max}}', '\\text{loss}', '\\text{a}\\_\\text{b }{<}\\text{c}{>}')
+    """
+    name = name.translate(_SUBSCRIPTS)
+    if found := re.fullmatch(r"([A-Za-z]+|[α-ωΓ-Ω])(?:_?(\d+)|_([A-Za-z]+))", name):
+        base, digits, word = found.groups()
+        return f"{_latex_name(base)}_{{{digits or _latex_name(word)}}}"
+    if re.fullmatch(r"[A-Za-z]|\d+", name):
+        return name
+    pieces = re.split(rf"([{re.escape(''.join([*_ESCAPES, *_GREEK]))}])", name)
+    special = _ESCAPES | {char: rf"\{word} " for char, word in _GREEK.items()}
+    return "".join(special.get(piece) or rf"\text{{{piece}}}" for piece in pieces if piece).strip()
+
+
+def _latex_number(x: float) -> str:
+    r"""A number in LaTeX.
+
+    >>> _latex_number(2.5), _latex_number(-1e-17), _latex_number(2.5e6)
+    ('2.5', '-10^{-17}', '2.5 \\cdot 10^{6}')
+    """
+    text = shown(x).replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
+    mantissa, e, exponent = text.partition("e") if "\\" not in text else (text, "", "")
+    return re.sub(r"^(-?)1 \\cdot ", r"\1", rf"{mantissa} \cdot 10^{{{int(exponent)}}}") if e else mantissa
+
+
+TEXT = Notation(False, str, shown, "·", "∂{}/∂{}", "(∂{}/∂{})|_{}", "…")
+LATEX = Notation(
+    True,
+    _latex_name,
+    _latex_number,
+    r" \cdot ",
+    r"\frac{{\partial {}}}{{\partial {}}}",
+    r"\left.\frac{{\partial {}}}{{\partial {}}}\right|_{{{}}}",
+    r"\cdots",
+)
+
+
+def write(root: Symbol, notation: Notation, *, numbers: bool = False) -> str:
+    """A symbol as a formula, its names replaced by their numbers if asked, with the parentheses it needs.
+
+    >>> x, y = Symbol(name="x", number=-2.0), Symbol(name="y", number=3.0)
+    >>> write((x + y) / (2 * y) - x, TEXT), write((x + y) / (2 * y) - x, TEXT, numbers=True)
+    ('(x + y)/(2·y) - x', '(-2 + 3)/(2·3) - (-2)')
+    """
+    done: dict[Symbol, tuple[str, float]] = {}
+    stack = [root]
+    while stack:
+        symbol = stack.pop()
+        if symbol in done:
+            continue
+        waiting = [arg for arg in symbol.args if arg not in done]
+        if waiting:
+            stack += [symbol, *waiting]
+        elif symbol.op is not None:
+            done[symbol] = _operation(symbol.op, [done[arg] for arg in symbol.args], notation)
+        elif symbol.number is None or (symbol.name is not None and not numbers):
+            done[symbol] = notation.name(symbol.name or ""), 9
+        else:
+            done[symbol] = _number(symbol.number, notation)
+    text, tightness = done[root]
+    return text if tightness >= 1 else notation.enclosed(text)  # (x > 0) = 1
+
+
+def _number(x: float, notation: Notation) -> tuple[str, float]:
+    text = notation.number(x)
+    return text, 1.5 if text.startswith("-") else 2 if r"\cdot" in text else 4 if "^" in text else 9
+
+
+def _operation(op: Op, parts: Sequence[tuple[str, float]], notation: Notation) -> tuple[str, float]:
+    """The formula and how tightly it holds together: the operation's precedence, but 1.5 for what begins with -."""
+    needed, tightness = _frame(op, len(parts), notation.latex)
+    loose = [mine < need for (_, mine), need in zip(parts, needed, strict=True)]
+    others = list(zip(parts, loose, strict=True))[1:]
+    if any(wrap and mine == op.precedence for (_, mine), wrap in others) and parts[0][1] == op.precedence:
+        loose[0] = needed[0] > 0  # (a + b) + (c + d), not a + b + (c + d)
+    if needed[0] == 1.5 and parts[0][1] <= 2 and "/" in parts[0][0]:
+        loose[0] = True  # (a/b)·c, which a/b·c does not say as clearly
+    args = [notation.enclosed(text) if wrap else text for (text, _), wrap in zip(parts, loose, strict=True)]
+    # GitHub refuses \operatorname.
+    text = op.written(args, latex=notation.latex).replace(r"\operatorname", r"\mathrm")
+    return text, 1.5 if text.startswith("-") and (tightness > 1 or len(parts) == 1) else tightness
+
+
+@functools.cache
+def _frame(op: Op, count: int, latex: bool) -> tuple[list[float], float]:
+    """How tight each argument must be to stand without parentheses, seen from what surrounds it; and the result."""
+    marks = [chr(0xE000 + i) for i in range(count)]
+    written = op.written(marks, latex=latex)
+    needed: list[float] = []
+    for i, mark in enumerate(marks):
+        before, _, after = written.partition(mark)
+        if re.search(r"[([{|,]\s*$", before) and re.match(r"\s*(\\right)?[])}|,]", after) and mark not in after:
+            needed.append(0)
+            continue
+        product = re.search(r"(·|\\cdot)\s*$", before) or re.match(r"\s*(·|\\cdot)", after)
+        precedence = max(op.precedence, 2) if product else op.precedence
+        first = i == 0 and count > 1
+        needed.append({1: 1, 2: 1.5}[precedence] if first and precedence in (1, 2) else min(precedence + 1, 9))
+    tightness: float = op.precedence
+    if latex and "^" in written:
+        tightness = min(4, tightness)  # (e^x)^2
+    elif latex and not any(needed) and op.precedence == 2:
+        tightness = 3  # a fraction stands in a product as it is, but not in a power
+    return needed, tightness
+
+
+def differentiate(op: Op, out: Symbol, args: Sequence[Symbol], wanted: Sequence[bool]) -> list[Symbol | None]:
+    """∂out/∂arg for each argument, by the textbook's rule where there is one; None where no derivative flows."""
+    partials = _as_in_textbooks(op).differentiate(out, args, wanted)
+    return [p if p is None or isinstance(p, Symbol) else Symbol(number=float(p)) for p in partials]
+
+
+@functools.cache
+def _as_in_textbooks(op: Op) -> Op:
+    return Op(op.name, op.scalar, op.textbook or op.partials)
+
+
+def _total(symbols: Iterable[Symbol]) -> Symbol:
+    terms = [symbol for symbol in symbols if symbol.constant != 0]
+    return terms[0] if len(terms) == 1 else OPS["sum"](terms) if terms else Symbol(number=0.0)
+
+
+def _shortened(items: Sequence[Any], rest: Any) -> list[Any]:
+    return [*items] if len(items) <= MOST_TERMS else [*items[: MOST_TERMS - 2], rest, items[-1]]
+
+
+class Writer:
+    """The formulas of steps in one notation, each a list: the left side, then what it equals, symbols first."""
+
+    def __init__(self, steps: Sequence[Forward | Backward], notation: Notation) -> None:
+        self.notation = notation
+        self.forward = {step.index: step for step in steps if isinstance(step, Forward)}
+        self.backward = {step.index: step for step in steps if isinstance(step, Backward)}
+        self.root = max(self.forward)
+        self.sources: dict[int, int] = {}
+        """For each node those that it depends on by a path of derivatives, as the bits of an int."""
+        for i, step in self.forward.items():
+            flows = [self.sources[arg.index] for arg in step.args if arg.partial is not None]
+            self.sources[i] = functools.reduce(int.__or__, flows, 1 << i)
+
+    def depends(self, i: int, source: int) -> bool:
+        """Whether a derivative flows from node `i` to node `source`."""
+        return bool(self.sources[i] >> source & 1)
+
+    def value(self, step: Forward) -> list[str]:
+        """c = a + b = 2 + 1 = 3."""
+        sides = []
+        if step.op is not None and step.args:
+            args, lists = [_symbol(arg) for arg in step.args], max(step.op.lists, 1)
+            each = len(args) // lists
+            parts = [_shortened(args[i * each : (i + 1) * each], Symbol(name="…")) for i in range(lists)]
+            sides = self._both(Symbol(step.op, [symbol for part in parts for symbol in part]))
+        return _distinct(self._name(step.index), *sides, self.notation.number(step.value))
+
+    def local(self, term: Term, node: int) -> list[str]:
+        """∂e/∂c = d = 2: the derivative of a user of the node, by the rule of its operation."""
+        symbol = self._local[term.user][node]
+        sides = self._both(symbol) if symbol.parts <= MOST_PARTS else []
+        return _distinct(self._local_name(term.user, node), *sides, self.notation.number(term.partial))
+
+    def adjoint(self, step: Backward) -> list[str]:
+        """∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 3·1 = 5."""
+        if self.is_direct(step):
+            return self.local(step.terms[0], step.index)
+        names, numbers = [], []
+        for term in step.terms:
+            names.append(self._product(term, self.derivative(term.user), self._local_name(term.user, step.index)))
+            numbers.append(self._product(term, self._factor(term.adjoint), self._factor(term.partial)))
+        sides = [" + ".join(_shortened(terms, self.notation.ellipsis)) for terms in (names, numbers) if terms]
+        return _distinct(self.derivative(step.index), *sides, self.notation.number(step.adjoint))
+
+    def closed(self, node: int) -> list[str]:
+        """∂e/∂b = (b + 1) + (a + b) = (1 + 1) + (2 + 1) = 5: from the leaves alone.
+
+        Raises ValueError if it is too long to read.
+        """
+        symbol, name = self._closed[node], self.derivative(node)
+        if symbol.parts > MOST_CLOSED_PARTS:
+            size = f"more than {MOST_CLOSED_PARTS} names, numbers and operations"
+            raise ValueError(f"explain: the closed form of {name} has {size}; leave closed=True out to go node by node")
+        return _distinct(name, *self._both(symbol), self.notation.number(self.backward[node].adjoint))
+
+    def is_direct(self, step: Backward) -> bool:
+        """Whether the root alone uses this node, so that the local derivative is all there is."""
+        return [term.user for term in step.terms] == [self.root]
+
+    def derivative(self, node: int) -> str:
+        """∂e/∂b, of the root."""
+        return self.notation.derivative.format(self._name(self.root), self._name(node))
+
+    def _name(self, i: int) -> str:
+        return self.notation.name(self.forward[i].name)
+
+    def _local_name(self, user: int, node: int) -> str:
+        """∂c/∂b; but (∂e/∂b)|_c where e uses b directly and also through c, which is held."""
+        flows = dict.fromkeys(arg.index for arg in self.forward[user].args if arg.partial is not None)
+        held = [self._name(i) for i in flows if i != node and self.depends(i, node)]
+        if not held:
+            return self.notation.derivative.format(self._name(user), self._name(node))
+        named = ",".join(_shortened(held, self.notation.ellipsis))
+        return self.notation.direct.format(self._name(user), self._name(node), named)
+
+    def _product(self, term: Term, adjoint: str, partial: str) -> str:
+        """A term; where the user is the root its adjoint, 1, goes without saying."""
+        return partial if term.user == self.root else f"{adjoint}{self.notation.times}{partial}"
+
+    def _factor(self, x: float) -> str:
+        text, tightness = _number(x, self.notation)
+        return text if tightness >= 2 else self.notation.enclosed(text)
+
+    def _both(self, symbol: Symbol) -> list[str]:
+        return [write(symbol, self.notation), write(symbol, self.notation, numbers=True)]
+
+    @functools.cached_property
+    def _local(self) -> dict[int, dict[int, Symbol]]:
+        """∂user/∂arg in the names of the nodes, by the indices of both."""
+        return {
+            i: _by_arg(step, Symbol(name=step.name, number=step.value), [_symbol(arg) for arg in step.args])
+            for i, step in self.forward.items()
+        }
+
+    @functools.cached_property
+    def _closed(self) -> dict[int, Symbol]:
+        """∂root/∂node in the names of the leaves."""
+        values: dict[int, Symbol] = {}
+        for i, step in self.forward.items():
+            args = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
+            values[i] = Symbol.apply(step.op, args) if step.op and args else Symbol(name=step.name, number=step.value)
+        terms: dict[int, list[Symbol]] = {i: [] for i in self.forward} | {self.root: [Symbol(number=1.0)]}
+        adjoints: dict[int, Symbol] = {}
+        for i, step in reversed(self.forward.items()):
+            adjoints[i] = _total(reversed(terms[i]))
+            args = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
+            for node, partial in _by_arg(step, values[i], args).items():
+                terms[node].append(adjoints[i] * partial)
+        return adjoints
+
+
+def _symbol(arg: Arg) -> Symbol:
+    return Symbol(name=None if arg.constant else arg.name, number=arg.number)
+
+
+def _by_arg(step: Forward, out: Symbol, args: Sequence[Symbol]) -> dict[int, Symbol]:
+    """The local derivatives of a step; that for x of x·x is the sum over both edges, x + x."""
+    if step.op is None or not args:
+        return {}
+    partials = differentiate(step.op, out, args, [arg.partial is not None for arg in step.args])
+    found: dict[int, list[Symbol]] = {}
+    for arg, partial in zip(step.args, partials, strict=True):
+        if partial is not None and arg.partial is not None:
+            found.setdefault(arg.index, []).append(partial)
+    return {i: _total(symbols) for i, symbols in found.items()}
+
+
+def _distinct(*sides: str) -> list[str]:
+    return [side for i, side in enumerate(sides) if i == 0 or side != sides[i - 1]]
+
+
+Section = tuple[str, list[list[str]]]
+
+
+class Explanation:
+    """What `explain` gives: its `str` is for a terminal, a notebook shows it as mathematics, `latex` is for a paper."""
+
+    def __init__(self, sections: Callable[[Notation], list[Section]]) -> None:
+        self._sections = functools.cache(sections)
+        self._sections(TEXT)
+
+    def __str__(self) -> str:
+        sections = [[title, *("  " + " = ".join(sides) for sides in lines)] for title, lines in self._sections(TEXT)]
+        return "\n\n".join(map("\n".join, sections))
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        formulas = "**{}**\n\n$$\n\\begin{{aligned}}\n{}\n\\end{{aligned}}\n$$\n"
+        return "\n".join(formulas.format(title, _aligned(lines)) for title, lines in self._sections(LATEX))
+
+    def latex(self) -> str:
+        r"""An `align*`, which needs amsmath; for labels beyond Latin and Greek letters, XeLaTeX or LuaLaTeX.
+
+        >>> a = Value(2.0, "a")
+        >>> print(explain((a * 3).named("b")).latex())
+        \begin{align*}
+        a &= 2 \\
+        b &= a \cdot 3 = 2 \cdot 3 = 6 \\
+        \frac{\partial b}{\partial a} &= 3
+        \end{align*}
+        """
+        lines = [line for _, section in self._sections(LATEX) for line in section]
+        return f"\\begin{{align*}}\n{_aligned(lines)}\n\\end{{align*}}"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    return " \\\\\n".join(" &= ".join([left, " = ".join(sides)]) for left, *sides in lines)
+
+
+def explain(root: Value, wrt: Value | Sequence[Value] | None = None, *, closed: bool = False) -> Explanation:
+    """How the derivatives of `root` come about, by hand: those of directly connected nodes, then the chain rule.
+
+    With `wrt`, a node or several, only what its derivative is made of; without, all nodes and their values.
+    `closed` adds the derivative with respect to `wrt`, or to every leaf, in terms of the leaves.
+
+    >>> a, b = Value(2.0, "a"), Value(1.0, "b")
+    >>> e = ((a + b).named("c") * (b + 1).named("d")).named("e")
+    >>> explain(e, wrt=b, closed=True)
+    Directly connected nodes
+      ∂c/∂b = 1
+      ∂d/∂b = 1
+      ∂e/∂c = d = 2
+      ∂e/∂d = c = 3
+    <BLANKLINE>
+    Chain rule
+      ∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 3·1 = 5
+    <BLANKLINE>
+    Closed form
+      ∂e/∂b = (b + 1) + (a + b) = (1 + 1) + (2 + 1) = 5
+
+    (∂e/∂b)|_c is the derivative of e for b with c held, where e uses b both directly and through c.
+    Raises ValueError if `wrt` is a constant or no part of the graph, or if a closed form is too long to read.
+    """
+    taken = steps(root)
+    sources = None if wrt is None else _places(root, wrt if isinstance(wrt, Sequence) else [wrt])
+    return Explanation(lambda notation: _sections(Writer(taken, notation), sources, closed))
+
+
+def _places(root: Value, sources: Sequence[Value]) -> list[int]:
+    """Where the sources are in the topological order."""
+    place = {node: i for i, node in enumerate(topological_order(root))}
+    for node in sources:
+        if not isinstance(node, Value):
+            raise TypeError(f"explain: wrt is a Value or a sequence of Values, got {type(node).__name__}")
+        if node.op is ops.constant:
+            advice = "make it a Value to have a derivative for it"
+            raise ValueError(f"explain: {node!r} is a constant, a number written in a formula; {advice}")
+        if node not in place:
+            raise ValueError(f"explain: {node!r} is no part of the graph of {root!r}; choose a node that it depends on")
+    return [place[node] for node in sources]
+
+
+def _sections(writer: Writer, sources: Sequence[int] | None, closed: bool) -> list[Section]:
+    def taken(i: int) -> bool:
+        return sources is None or any(writer.depends(i, source) for source in sources)
+
+    users: dict[int, list[list[str]]] = {i: [] for i in writer.forward}
+    chain, leaves = [], []
+    for i, step in reversed(writer.backward.items()):
+        if not taken(i):
+            continue
+        for term in step.terms:
+            users[term.user].append(writer.local(term, i))
+        if writer.forward[i].op is None:
+            leaves.append(i)
+    for i, step in writer.backward.items():
+        if taken(i) and not writer.is_direct(step) and (i != writer.root or i in (sources or ())):
+            chain.append(writer.adjoint(step))
+    direct = [line for lines in users.values() for line in lines]
+    values = [writer.value(step) for step in writer.forward.values()] if sources is None else []
+    asked = leaves if sources is None else sources
+    sections = [
+        ("Values", values),
+        ("Directly connected nodes", direct),
+        ("Chain rule", chain),
+        ("Closed form", [writer.closed(i) for i in asked] if closed else []),
+    ]
+    return [section for section in sections if section[1]]
+
+
+def table(operations: Iterable[Op] | None = None) -> str:
+    """The operations as a table in Markdown; without an argument, those of the package.
+
+    >>> print(table([OPS["mul"], OPS["tanh"]]))
+    | function | is written | derivative for each argument | defined for |
+    |---|---|---|---|
+    | `mul` | `x·y` | `y`, `x` | |
+    | `tanh` | `tanh(x)` | `1 - tanh(x)^2` | |
+    """
+    if operations is None:
+        operations = [op for name, op in OPS.items() if name in ops.RESERVED]
+    head = "| function | is written | derivative for each argument | defined for |\n|---|---|---|---|"
+    return "\n".join([head, *map(_row, operations)])
+
+
+def _row(op: Op) -> str:
+    names = ["x1", "x2", "y1", "y2"] if op.lists == 2 else ["x", "y", "z"][: op.arity or 2]
+    args = [Symbol(name=name) for name in names]
+    out = Symbol(op, args)
+    partials = differentiate(op, out, args, [True] * len(args))
+    derivatives = ", ".join("none" if p is None else f"`{write(p, TEXT)}`" for p in partials)
+    cells = [f"`{op.name}`", f"`{op.written(names)}`", derivatives, op.domain or ""]
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")

@@ -1,0 +1,116 @@
+"""Both passes over a graph as plain data: what `explain` writes out and `explore` walks through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .naming import names
+from .ops import Op, constant
+from .value import Value, topological_order
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An edge of the graph, as the operation saw it; `partial` is None where no derivative flows."""
+
+    index: int
+    name: str
+    number: float
+    partial: float | None
+    constant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The computation of one node: c = a + b = 2 + 1 = 3. `index` is its place in the topological order."""
+
+    index: int
+    name: str
+    value: float
+    op: Op | None
+    args: tuple[Arg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one user of a node adds to its adjoint: ∂root/∂user · ∂user/∂node.
+
+    `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is their sum.
+    """
+
+    user: int
+    name: str
+    adjoint: float
+    partials: tuple[float, ...]
+
+    @property
+    def partial(self) -> float:
+        """∂user/∂node."""
+        return sum(self.partials[1:], self.partials[0])
+
+    @property
+    def product(self) -> float:
+        """The term itself: adjoint times partial."""
+        return self.adjoint * self.partial
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """The derivative of the root with respect to one node, and the terms that it is the sum of."""
+
+    index: int
+    name: str
+    adjoint: float
+    terms: tuple[Term, ...]
+
+
+def steps(root: Value) -> list[Forward | Backward]:
+    """The forward pass in topological order, then the backward pass in reverse; constants take part in neither.
+
+    The backward pass is in pull form, one step a node with all its terms, and touches no `grad`: `adjoint` is what
+    `root.backward()` would write there, to the last bit.
+
+    >>> a, b = Value(2.0, "a"), Value(1.0, "b")
+    >>> e = ((a + b).named("c") * (b + 1).named("d")).named("e")
+    >>> [step.name for step in steps(e)]
+    ['a', 'b', 'c', 'd', 'e', 'e', 'd', 'c', 'b', 'a']
+    >>> [(term.name, term.adjoint, term.partial) for term in steps(e)[8].terms]
+    [('c', 2.0, 1.0), ('d', 3.0, 1.0)]
+
+    Raises TypeError if the root is not a Value.
+    """
+    if not isinstance(root, Value):
+        raise TypeError(f"steps: expected a Value, got {type(root).__name__}")
+    forward = _forward(topological_order(root))
+    taken = [step for step in forward if step.op is not constant or step is forward[-1]]
+    return [*taken, *_backward(taken)]
+
+
+def _forward(order: Sequence[Value]) -> list[Forward]:
+    name, place = names(order), {node: i for i, node in enumerate(order)}
+    return [
+        Forward(i, name[node], node.data, node.op, tuple(
+            Arg(place[arg], name[arg], number, partial, arg.op is constant)
+            for arg, number, partial in zip(node.args, node.numbers, node.partials(), strict=True)
+        ))
+        for i, node in enumerate(order)
+    ]  # fmt: skip
+
+
+def _backward(forward: Sequence[Forward]) -> list[Backward]:
+    adjoints = {step.index: 0.0 for step in forward}
+    adjoints[forward[-1].index] = 1.0
+    terms: dict[int, list[Term]] = {step.index: [] for step in forward}
+    found = []
+    for step in reversed(forward):  # each node after all its users, whose terms are therefore complete
+        adjoint = adjoints[step.index]
+        found.append(Backward(step.index, step.name, adjoint, tuple(reversed(terms[step.index]))))
+        partials: dict[int, list[float]] = {}
+        for arg in step.args:
+            if arg.partial is not None:
+                adjoints[arg.index] += adjoint * arg.partial  # edge by edge, as `Value.backward` adds
+                partials.setdefault(arg.index, []).append(arg.partial)
+        for index, each in partials.items():
+            terms[index].append(Term(step.index, step.name, adjoint, tuple(each)))
+    return found
