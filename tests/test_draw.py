@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_lite.draw import DERIVATIVE, VALUE, adjoints, draw
+from tinygrad_lite.draw import DERIVATIVE, VALUE, draw
 from tinygrad_lite.layout import layout_engine, render
 from tinygrad_lite.naming import formula, names, short, shown
 from tinygrad_lite.ops import dot, relu, tanh
 from tinygrad_lite.ops import sum as sum_of
+from tinygrad_lite.steps import adjoints
 from tinygrad_lite.value import Value, topological_order
 
 SVG = "{http://www.w3.org/2000/svg}"

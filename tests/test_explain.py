@@ -15,8 +15,9 @@ from test_steps import graphs, worksheet
 
 import tinygrad_lite as tl
 from tinygrad_lite import ops
-from tinygrad_lite.explain import LATEX, MOST_TERMS, TEXT, Symbol, Writer, explain, table, write
+from tinygrad_lite.explain import MOST_TERMS, Writer, explain, table
 from tinygrad_lite.steps import Backward, steps
+from tinygrad_lite.symbols import LATEX, TEXT, Symbol, write
 
 HOSTILE = [
     "<script>", "</svg>", "$x$", r"\input{a}", r"\N", "`code`", "a|b", "two\nlines", "{{steps}}", "#1%&~^", "*_*", "\"'",
@@ -253,7 +254,7 @@ X, Y = Symbol(name="x", number=2.0), Symbol(name="y", number=3.0)
         (X / Y * X, "(x/y)·x", r"\frac{x}{y} \cdot x"),
         (X / (Y * X), "x/(y·x)", r"\frac{x}{y \cdot x}"),
         ((X / Y) ** 2, "(x/y)^2", r"\left(\frac{x}{y}\right)^{2}"),
-        (X.exp() ** 2, "exp(x)^2", r"(e^{x})^{2}"),
+        (X.exp() ** 2, "exp(x)^2", r"(\mathrm{e}^{x})^{2}"),
         (X ** (Y - 1), "x^(y - 1)", "x^{y - 1}"),
         (-(X + Y), "-(x + y)", r"-(x + y)"),
         (X + -Y, "x + (-y)", r"x + (-y)"),
@@ -262,8 +263,8 @@ X, Y = Symbol(name="x", number=2.0), Symbol(name="y", number=3.0)
         (X * 1e-17, "x·1e-17", r"x \cdot 10^{-17}"),
         (abs(X + Y), "|x + y|", r"\left|x + y\right|"),
         (X > Y, "(x > y)", r"(x > y)"),
-        (tl.gaussian(X + Y), "exp(-(x + y)²)", r"e^{-(x + y)^2}"),
-        (tl.exp_difference(X, X + Y), "exp(x - (x + y))", r"e^{x - (x + y)}"),
+        (tl.gaussian(X + Y), "exp(-(x + y)²)", r"\mathrm{e}^{-(x + y)^2}"),
+        (tl.exp_difference(X, X + Y), "exp(x - (x + y))", r"\mathrm{e}^{x - (x + y)}"),
         ((X + Y).tanh(), "tanh(x + y)", r"\mathrm{tanh}(x + y)"),
     ],
     ids=lambda case: case if isinstance(case, str) else "",

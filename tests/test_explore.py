@@ -16,7 +16,8 @@ from test_explain import HOSTILE, hostile, shared
 from test_steps import worksheet
 
 import tinygrad_lite as tl
-from tinygrad_lite.explore import Page, explore
+from tinygrad_lite.explore import explore
+from tinygrad_lite.page import Page
 
 pytest.importorskip("latex2mathml", reason="latex2mathml is not installed")
 

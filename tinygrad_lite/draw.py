@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections import Counter
 
 from .naming import formula, names, short, shown
-from .ops import constant
+from .op import constant
+from .steps import adjoints
 from .value import Value, topological_order
 
 TYPE_CHECKING = False
@@ -144,20 +145,6 @@ def _homes(order: Sequence[Value], keys: Mapping[Value, Hashable]) -> dict[Value
             home[node] = shared.setdefault(key, _Box(f"g{len(shared) - 1}", short(str(key))))
         home[node].nodes.append(node)
     return home
-
-
-def adjoints(order: Sequence[Value]) -> dict[Value, float]:
-    """The derivative of the last node of a topological order with respect to each, in the sums of `backward`.
-
-    No `grad` is read or written: a picture is right before `backward`, and after two.
-    """
-    found = dict.fromkeys(order, 0.0)
-    found[order[-1]] = 1.0
-    for node in reversed(order):
-        for arg, partial in zip(node.args, node.partials(), strict=True):
-            if partial is not None:
-                found[arg] += found[node] * partial
-    return found
 
 
 def _rows(

@@ -20,6 +20,7 @@ from .ops import (
     less,
     log1p,
     maximum,
+    relu,
     softplus,
     stop_gradient,
     sum,
@@ -29,7 +30,7 @@ from .value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Scalar = Value | float
@@ -123,8 +124,10 @@ def log_softmax(xs: Sequence[Scalar]) -> list[Any]:
     return [x - total for x in shifted]
 
 
-def cross_entropy(logits: Sequence[Scalar], target: Any) -> Any:
+def cross_entropy(logits: Sequence[Any], target: Any, reduction: str = "mean") -> Any:
     """-Σ target · log_softmax(logits), in nats; the target is a class index or a probability for each class.
+
+    Of a sequence of logits for each point and a sequence of their targets, the mean or the sum.
 
     >>> cross_entropy([1000.0, 0.0], 1), cross_entropy([0.0, 0.0], [0.5, 0.5])
     (1000.0, 0.6931471805599453)
@@ -133,6 +136,8 @@ def cross_entropy(logits: Sequence[Scalar], target: Any) -> Any:
     class out of the sum, even at a logit of -inf. Raises TypeError for a target that is neither, ValueError for an
     index out of range, a wrong number of probabilities or a negative one.
     """
+    if len(logits) and hasattr(logits[0], "__len__"):
+        return _reduced(cross_entropy, logits, target, reduction)
     shifted = _shifted("cross_entropy", logits)
     if hasattr(target, "__len__") and not isinstance(target, str):
         if len(target) != len(shifted):
@@ -153,8 +158,8 @@ def cross_entropy(logits: Sequence[Scalar], target: Any) -> Any:
     return logsumexp(shifted) - shifted[index]
 
 
-def binary_cross_entropy(logit: Any, target: Any) -> Any:
-    """-y log σ(z) - (1-y) log(1-σ(z)) of a logit z and a probability y, in nats; of two sequences the mean.
+def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> Any:
+    """-y log σ(z) - (1-y) log(1-σ(z)) of a logit z and a probability y, in nats; of two sequences the mean or sum.
 
     >>> binary_cross_entropy(1000.0, 0), binary_cross_entropy([0.0, 0.0], [0, 1])
     (1000.0, 0.6931471805599453)
@@ -162,12 +167,49 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
     Raises ValueError for a probability outside 0 to 1, and for sequences of different lengths.
     """
     if hasattr(logit, "__len__"):
-        if len(logit) != len(target):
-            raise ValueError(f"binary_cross_entropy: expected {len(logit)} targets, got {len(target)}")
-        return mean([binary_cross_entropy(z, y) for z, y in zip(logit, target, strict=True)])
+        return _reduced(binary_cross_entropy, logit, target, reduction)
     if not isinstance(target, Value) and not 0 <= target <= 1:
         raise ValueError(f"binary_cross_entropy: expected a target from 0 to 1, got {target!r}")
     return target * softplus(-logit) + (1 - target) * softplus(logit)
+
+
+def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """(prediction - target)²; of two sequences the mean or the sum.
+
+    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0]), mean_squared_error([1.0, 2.0], [1.0, 4.0], reduction="sum")
+    (2.0, 4.0)
+
+    Raises ValueError for sequences of different lengths.
+    """
+    if hasattr(prediction, "__len__"):
+        return _reduced(mean_squared_error, prediction, target, reduction)
+    return (prediction - target) ** 2
+
+
+def hinge(score: Any, target: Any, reduction: str = "mean") -> Any:
+    """max(0, 1 - score·target) for a target of -1 or 1; of two sequences the mean or the sum.
+
+    >>> hinge(0.25, 1), hinge([3.0, 3.0], [1, -1])
+    (0.75, 2.0)
+
+    Raises ValueError for another target, and for sequences of different lengths.
+    """
+    if hasattr(score, "__len__"):
+        return _reduced(hinge, score, target, reduction)
+    if not isinstance(target, Value) and target not in (-1, 1):
+        raise ValueError(f"hinge: expected a target of -1 or 1, got {target!r}")
+    return relu(1.0 - score * target)
+
+
+def _reduced(loss: Callable[[Any, Any], Any], outputs: Sequence[Any], targets: Sequence[Any], reduction: str) -> Any:
+    name = loss.__name__
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"{name}: expected 'mean' or 'sum' as the reduction, got {reduction!r}")
+    if not hasattr(targets, "__len__") or len(outputs) != len(targets):
+        got = len(targets) if hasattr(targets, "__len__") else repr(targets)
+        raise ValueError(f"{name}: expected {len(outputs)} targets, got {got}")
+    losses = [loss(output, target) for output, target in zip(outputs, targets, strict=True)]
+    return sum(losses) if reduction == "sum" else mean(losses)
 
 
 def mean(xs: Sequence[Scalar]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from .ops import constant
+from .op import constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

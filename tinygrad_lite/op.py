@@ -207,7 +207,7 @@ class Op:
         """
         template = self.latex if latex else self.text
         if template is None:
-            name = rf"\operatorname{{{self.name}}}".replace("_", r"\_") if latex else self.name
+            name = rf"\mathrm{{{self.name}}}".replace("_", r"\_") if latex else self.name
             return f"{name}({', '.join(args)})"
         return template.format(*args) if isinstance(template, str) else template(args)
 

@@ -109,14 +109,14 @@ def _exp_difference(x: float, y: float) -> float:
     return math.exp(difference) * (1 + lost if lost == lost else 1.0)
 
 
-exp: Op = declare("exp", math.exp, (lambda out, x: out,), "exp", latex="e^{{{0}}}")
+exp: Op = declare("exp", math.exp, (lambda out, x: out,), "exp", latex=r"\mathrm{{e}}^{{{0}}}")
 exp_difference: Op = declare(
     "exp_difference",
     _exp_difference,
     (lambda out, x, y: out, lambda out, x, y: -out),
     lambda x, y: exp(x - y),
     text="exp({0} - {1})",
-    latex="e^{{{0} - {1}}}",
+    latex=r"\mathrm{{e}}^{{{0} - {1}}}",
 )
 log: Op = declare("log", math.log, (lambda out, x: 1 / x,), "log", domain="x > 0")
 sqrt: Op = declare("sqrt", math.sqrt, (lambda out, x: 0.5 / out,), "sqrt", domain="x >= 0", latex=r"\sqrt{{{0}}}")
@@ -195,7 +195,7 @@ gaussian: Op = declare(
     (lambda out, x: -2 * x * out,),
     lambda x: exp(-x * x),
     text="exp(-{0}²)",
-    latex="e^{{-{0}^2}}",
+    latex=r"\mathrm{{e}}^{{-{0}^2}}",
 )
 erf: Op = declare("erf", math.erf, (lambda out, x: _SLOPE * gaussian(x),))
 erfc: Op = declare("erfc", math.erfc, (lambda out, x: -_SLOPE * gaussian(x),))

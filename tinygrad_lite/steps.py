@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .naming import names
-from .ops import Op, constant
+from .op import Op, constant
 from .value import Value, topological_order
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@dataclass(frozen=True, slots=True)
-class Arg:
+
+class Arg(NamedTuple):
     """An edge of the graph, as the operation saw it; `partial` is None where no derivative flows."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses
     name: str
     number: float
     partial: float | None
     constant: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """The computation of one node: c = a + b = 2 + 1 = 3. `index` is its place in the topological order."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses
     name: str
     value: float
     op: Op | None
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """What one user of a node adds to its adjoint: ∂root/∂user · ∂user/∂node.
 
     `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is their sum.
@@ -55,11 +55,10 @@ class Term:
         return self.adjoint * self.partial
 
 
-@dataclass(frozen=True, slots=True)
-class Backward:
+class Backward(NamedTuple):
     """The derivative of the root with respect to one node, and the terms that it is the sum of."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses
     name: str
     adjoint: float
     terms: tuple[Term, ...]
@@ -82,9 +81,24 @@ def steps(root: Value) -> list[Forward | Backward]:
     """
     if not isinstance(root, Value):
         raise TypeError(f"steps: expected a Value, got {type(root).__name__}")
-    forward = _forward(topological_order(root))
+    order = topological_order(root)
+    forward = _forward(order)
     taken = [step for step in forward if step.op is not constant or step is forward[-1]]
-    return [*taken, *_backward(taken)]
+    return [*taken, *_backward(taken, list(adjoints(order).values()))]
+
+
+def adjoints(order: Sequence[Value]) -> dict[Value, float]:
+    """The derivative of the last node of a topological order with respect to each, in the sums of `Value.backward`.
+
+    No `grad` is read or written: explanations and pictures are right before `backward`, and after two.
+    """
+    found = dict.fromkeys(order, 0.0)
+    found[order[-1]] = 1.0
+    for node in reversed(order):
+        for arg, partial in zip(node.args, node.partials(), strict=True):
+            if partial is not None:
+                found[arg] += found[node] * partial
+    return found
 
 
 def _forward(order: Sequence[Value]) -> list[Forward]:
@@ -98,9 +112,7 @@ def _forward(order: Sequence[Value]) -> list[Forward]:
     ]  # fmt: skip
 
 
-def _backward(forward: Sequence[Forward]) -> list[Backward]:
-    adjoints = {step.index: 0.0 for step in forward}
-    adjoints[forward[-1].index] = 1.0
+def _backward(forward: Sequence[Forward], adjoints: Sequence[float]) -> list[Backward]:
     terms: dict[int, list[Term]] = {step.index: [] for step in forward}
     found = []
     for step in reversed(forward):  # each node after all its users, whose terms are therefore complete
@@ -109,7 +121,6 @@ def _backward(forward: Sequence[Forward]) -> list[Backward]:
         partials: dict[int, list[float]] = {}
         for arg in step.args:
             if arg.partial is not None:
-                adjoints[arg.index] += adjoint * arg.partial  # edge by edge, as `Value.backward` adds
                 partials.setdefault(arg.index, []).append(arg.partial)
         for index, each in partials.items():
             terms[index].append(Term(step.index, step.name, adjoint, tuple(each)))
