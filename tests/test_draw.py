@@ -394,3 +394,12 @@ def test_importing_the_package_imports_no_graphviz() -> None:
     code = "import sys, tinygrad_lite; print([name for name in ('graphviz', 'numpy') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_direct_derivative_is_told_from_the_whole_one() -> None:
+    b = Value(2.0, "b")
+    c = (b * 3).named("c")
+    source = draw((b * c).named("e")).source
+    assert "(∂e/∂b)|_c = 6" in source
+    assert "∂e/∂b = 12" in source
+    assert "∂e/∂c = 2" in source

@@ -214,6 +214,17 @@ def _edges(
             elif arg.op is constant or boxes > NUMBER_LABELS:
                 edges[tail.id, head.id, f"e{i}_{k}"] = None
             else:
-                name = f"∂{called[node]}/∂{called[arg]} = " if boxes <= FULL_LABELS else ""
+                name = _local(order, node, arg, called) if boxes <= FULL_LABELS else ""
                 edges[tail.id, head.id, f"e{i}_{k}"] = _label(_row(name + shown(node.partials()[k] or 0.0)))
     return edges
+
+
+def _local(order: Sequence[Value], node: Value, arg: Value, called: Mapping[Value, str]) -> str:
+    """`∂c/∂b = `; but `(∂e/∂b)|_c = ` where e uses b directly and also through c, which is held."""
+    below = {arg}
+    for each in order:
+        if not below.isdisjoint(each.args):
+            below.add(each)
+    held = [called[other] for other in dict.fromkeys(node.args) if other is not arg and other in below]
+    name = f"∂{called[node]}/∂{called[arg]}"
+    return f"({name})|_{','.join(held)} = " if held else f"{name} = "

@@ -203,7 +203,9 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
     return " \\\\\n".join(" &= ".join([left, " = ".join(sides)]) for left, *sides in lines)
 
 
-def explain(root: Value, wrt: Value | list[Value] | tuple[Value, ...] | None = None, *, closed: bool = False) -> Explanation:
+def explain(
+    root: Value, wrt: Value | list[Value] | tuple[Value, ...] | None = None, *, closed: bool = False
+) -> Explanation:
     """How the derivatives of `root` come about, by hand: those of directly connected nodes, then the chain rule.
 
     With `wrt`, a node or several, only what its derivative is made of; without, all nodes and their values.
