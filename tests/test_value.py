@@ -207,6 +207,9 @@ def test_constants_get_no_derivative() -> None:
     assert [arg.grad for arg in y.args] == [3.0, 0.0]
     assert y.partials() == [3.0, None]
     assert x.partials() == []
+    for y in (x + 3, 3 - x, 3 / x, tl.sum([x, 3]), tl.maximum(x, 3)):
+        y.backward()
+        assert [arg.grad for arg in y.args if arg is not x] == [0.0]
 
 
 def test_derivatives_are_those_at_the_recorded_point() -> None:

@@ -220,26 +220,52 @@ def pull_of(op: Op, entries: dict[str, Any]) -> Callable[[Any], None]:
     """
     partials: Any = op.partials
     if partials in ((1.0, 1.0), (1.0, -1.0)):
-        sign = partials[1]
-
-        def pull_signs(node: Any) -> None:
-            node.left.grad += node.grad
-            node.right.grad += sign * node.grad
-
-        return pull_signs
+        return _pull_sum(partials[1])
     if not (isinstance(partials, tuple) and all(map(callable, partials)) and len(partials) <= 2):
         return functools.partial(pull_any, op.differentiate)
     rules = [types.FunctionType(rule.__code__, entries) if entries else rule for rule in partials]
     if len(rules) == 1:
-        (only,) = rules
+        return _pull_one(*rules)
+    return _pull_product if entries and _crosswise(*rules) else _pull_two(*rules)
 
-        def pull_one(node: Any) -> None:
-            node.left.grad += node.grad * only(node.data, node.x)
 
-        return pull_one
-    first, second = rules
+def _pull_sum(sign: float) -> Callable[[Any], None]:
+    def pull(node: Any) -> None:
+        left, right, adjoint = node.left, node.right, node.grad
+        if left.op is not constant:
+            left.grad += adjoint
+        if right.op is not constant:
+            right.grad += sign * adjoint
 
-    def pull_two(node: Any) -> None:
+    return pull
+
+
+def _pull_one(rule: Rule) -> Callable[[Any], None]:
+    def pull(node: Any) -> None:
+        node.left.grad += node.grad * rule(node.data, node.x)
+
+    return pull
+
+
+def _crosswise(first: Rule, second: Rule) -> bool:
+    """Whether the partials are the other argument each, as those of a product are."""
+    x, y = object(), object()
+    try:
+        return first(None, x, y) is y and second(None, x, y) is x
+    except TypeError:
+        return False
+
+
+def _pull_product(node: Any) -> None:
+    left, right, adjoint = node.left, node.right, node.grad
+    if left.op is not constant:
+        left.grad += adjoint * node.y
+    if right.op is not constant:
+        right.grad += adjoint * node.x
+
+
+def _pull_two(first: Rule, second: Rule) -> Callable[[Any], None]:
+    def pull(node: Any) -> None:
         left, right, adjoint = node.left, node.right, node.grad
         out, x, y = node.data, node.x, node.y
         if right.op is constant:
@@ -251,7 +277,7 @@ def pull_of(op: Op, entries: dict[str, Any]) -> Callable[[Any], None]:
             left.grad += adjoint * p
             right.grad += adjoint * q
 
-    return pull_two
+    return pull
 
 
 def pull_any(differentiate: Callable[..., list[Any]], node: Any) -> None:

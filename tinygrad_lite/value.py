@@ -206,26 +206,26 @@ def topological_order(*roots: Value) -> list[Value]:
     """
     order: list[Value] = []
     seen: set[Value] = set()
-    stack: list[Value | None] = [*reversed(roots)]
+    stack: list[Any] = [*reversed(roots)]
     while stack:
         node = stack.pop()
         if node is None:  # the arguments of the node below are done
-            order.append(stack.pop())  # type: ignore[arg-type]
-        elif node not in seen:
+            order.append(stack.pop())
+            continue
+        while node not in seen:
             seen.add(node)
             left, right = node.left, node.right
-            if left is not None:
-                stack.append(node)
-                stack.append(None)
-                if right is not None:
-                    stack.append(right)
-                    stack.append(left)  # on top: the first argument comes first
-                elif type(left) is tuple:
-                    stack += left[::-1]
-                else:
-                    stack.append(left)
-            else:
+            if left is None:
                 order.append(node)
+                break
+            stack.append(node)
+            stack.append(None)
+            if right is not None:
+                stack.append(right)
+            elif type(left) is tuple:
+                left, *others = left
+                stack += others[::-1]
+            node = left  # the first argument comes first
     return order
 
 
