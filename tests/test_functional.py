@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import Value, topological_order
+from tinygrad_lite.functional import hinge, mean_squared_error
 
 INF = math.inf
 
@@ -132,6 +133,14 @@ def test_log_softmax_is_accurate_where_softmax_is_1() -> None:
         (lambda: tl.cross_entropy([0.0, 0.0], [1.5, -0.5]), ValueError, "cross_entropy: expected probabilities >= 0, got [1.5, -0.5]"),
         (lambda: tl.binary_cross_entropy(0.0, 2), ValueError, "binary_cross_entropy: expected a target from 0 to 1, got 2"),
         (lambda: tl.binary_cross_entropy([0.0], [1, 0]), ValueError, "binary_cross_entropy: expected 1 targets, got 2"),
+        (lambda: mean_squared_error([0.0, 1.0], [1.0]), ValueError, "mean_squared_error: expected 2 targets, got 1"),
+        (lambda: mean_squared_error([0.0, 1.0], 1.0), ValueError, "mean_squared_error: expected 2 targets, got 1.0"),
+        (lambda: mean_squared_error([0.0], [1.0], reduction="max"), ValueError, "mean_squared_error: expected 'mean' or 'sum' as the reduction, got 'max'"),
+        (lambda: mean_squared_error([], []), ValueError, "mean: expected at least one number, got none"),
+        (lambda: hinge(0.5, 0), ValueError, "hinge: expected a target of -1 or 1, got 0"),
+        (lambda: hinge([0.5, 0.5], [1, 2]), ValueError, "hinge: expected a target of -1 or 1, got 2"),
+        (lambda: tl.cross_entropy([[0.0, 0.0]], [2]), ValueError, "cross_entropy: expected a class from 0 to 1, got 2"),
+        (lambda: tl.cross_entropy([[0.0, 0.0]], 1), ValueError, "cross_entropy: expected 1 targets, got 1"),
     ],
 )
 def test_complaint(call: Any, error: type[Exception], message: str) -> None:
@@ -146,3 +155,34 @@ def test_nan_goes_through() -> None:
 
 def test_mean() -> None:
     assert gradient(tl.mean, [1.0, 2.0, 6.0]) == (3.0, [1 / 3] * 3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "targets", "each"),
+    [
+        (mean_squared_error, [1.0, 2.0, -1.0], [1.0, 4.0, 0.0], [0.0, 4.0, 1.0]),
+        (hinge, [0.25, 3.0, 3.0], [1, 1, -1], [0.75, 0.0, 4.0]),
+        (tl.binary_cross_entropy, [0.0, 1000.0], [1, 0], [math.log(2), 1000.0]),
+        (tl.cross_entropy, [[0.0, 0.0], [1000.0, 0.0]], [0, [0.0, 1.0]], [math.log(2), 1000.0]),
+    ],
+    ids=lambda x: getattr(x, "__name__", None),
+)
+def test_a_loss_of_sequences_is_the_mean_or_the_sum_of_its_losses(loss: Any, outputs: Any, targets: Any, each: Any) -> None:
+    assert [loss(output, target) for output, target in zip(outputs, targets, strict=True)] == pytest.approx(each)
+    assert loss(outputs, targets) == pytest.approx(sum(each) / len(each))
+    assert loss(outputs, targets, reduction="sum") == pytest.approx(sum(each))
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "target", "slope"),
+    [
+        (mean_squared_error, 1.0, 4.0, -6.0),
+        (hinge, 0.25, 1.0, -1.0),
+        (hinge, 0.25, -1.0, 1.0),
+        (hinge, 1.5, 1.0, 0.0),
+        (hinge, 1.0, 1.0, 0.0),
+    ],
+)
+def test_the_slope_of_a_loss(loss: Any, output: float, target: float, slope: float) -> None:
+    assert gradient(lambda xs: loss(xs[0], target), [output])[1] == [slope]
+    assert gradient(lambda xs: loss(xs, [Value(target)]), [output])[1] == [slope]

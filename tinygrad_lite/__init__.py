@@ -8,11 +8,21 @@
 (2.0, 5.0)
 """
 
+from . import nn
 from .derivatives import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
 from .draw import draw
 from .explain import explain
 from .explore import explore
-from .functional import binary_cross_entropy, cross_entropy, log_softmax, logsumexp, mean, softmax
+from .functional import (
+    binary_cross_entropy,
+    cross_entropy,
+    hinge,
+    log_softmax,
+    logsumexp,
+    mean,
+    mean_squared_error,
+    softmax,
+)
 from .op import OPS, Op, declare
 from .ops import (
     abs,
@@ -61,12 +71,14 @@ from .ops import (
     tanh,
     where,
 )
+from .program import Program, compile, vectorize
 from .steps import steps
 from .value import Value, topological_order
 
 __all__ = [
     "OPS",
     "Op",
+    "Program",
     "Value",
     "abs",
     "acos",
@@ -78,6 +90,7 @@ __all__ = [
     "atanh",
     "binary_cross_entropy",
     "check_grad",
+    "compile",
     "cos",
     "cosh",
     "cross_entropy",
@@ -98,6 +111,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "hessian",
+    "hinge",
     "hvp",
     "jacobian",
     "jvp",
@@ -109,9 +123,11 @@ __all__ = [
     "logsumexp",
     "maximum",
     "mean",
+    "mean_squared_error",
     "minimum",
     "mul",
     "neg",
+    "nn",
     "not_equal",
     "pow",
     "relu",
@@ -131,5 +147,6 @@ __all__ = [
     "tanh",
     "taylor",
     "topological_order",
+    "vectorize",
     "where",
 ]

@@ -173,7 +173,12 @@ relu: Op = declare(
 )
 abs: Op = declare("abs", math.fabs, (lambda out, x: sign(x),), "absolute", text="|{0}|", latex=r"\left|{0}\right|")
 sign: Op = declare("sign", lambda x: 1.0 if x > 0 else -1.0 if x < 0 else x, (None,), "sign")
-step: Op = declare("step", lambda x: 1.0 if x > 0 else 0.0 if x <= 0 else x, (None,), lambda x: maximum(sign(x), 0.0))
+step: Op = declare(
+    "step",
+    lambda x: 1.0 if x > 0 else 0.0 if x <= 0 else x,
+    (None,),
+    lambda x: minimum(greater(x, 0.0), maximum(x, 1.0)),  # nan stays nan
+)
 
 
 def _gaussian(x: float) -> float:
