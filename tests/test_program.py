@@ -446,7 +446,7 @@ def test_compile_says_what_is_wrong_with_its_arguments():
 def test_compile_refuses_a_graph_that_branched_and_names_the_way_out():
     x = Value(1.0, "x")
     y = x * 2 if x > 0 else x
-    with pytest.raises(ValueError, match=r"branch on node 'x' .*would be frozen; use tl.vectorize, or tl.where"):
+    with pytest.raises(ValueError, match=r"branch on node 'x', which would be frozen; use tl.vectorize, or tl.where"):
         compile(y, [x])
 
 

@@ -106,6 +106,7 @@ class Op:
         self.text, self.latex, self.precedence, self.domain, self.lists = text, latex, precedence, domain, lists
         self.arity = len(partials) if isinstance(partials, tuple) else None
         self.pull = pull_of(self, {})
+        self.recorders: dict[type, Callable[[Any], Any]] = {}  # short ways for one operand of a kind
         self.__doc__ = f"`{name}` of floats, Values or arrays" + (f", for {domain}." if domain else ".")
 
     def __repr__(self) -> str:
@@ -117,6 +118,8 @@ class Op:
     def __call__(self, *args: Any) -> Any:
         """The result: a float of floats, an array of arrays, else of the kind of operand among the arguments."""
         if self.arity != 1 or len(args) != 1 or type(args[0]) is not float:  # else the short way, for rules at floats
+            if len(args) == 1 and type(args[0]) in self.recorders:
+                return self.recorders[type(args[0])](args[0])
             if self.lists:
                 args = self._joined(args)
             elif len(args) != self.arity and (self.arity is not None or not args):

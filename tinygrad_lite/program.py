@@ -1280,8 +1280,8 @@ def compile(
     >>> print(compile(w * x + 1, [x]))
     Program: 1 input, 1 parameter, 1 output, float64
     at each point:
-      r1 = multiply(parameters[0], r0)
-      r1 = add(r1, 1.0)
+      r2 = multiply(parameters[0], r0)
+      r1 = add(r2, 1.0)
 
     Raises ValueError for a graph that was recorded through an `if` on one of its Values: `vectorize` such a function.
     """
@@ -1384,7 +1384,7 @@ class Vectorized:
         columns = [np.broadcast_to(each, points.whole).reshape(-1).astype(float, copy=False) for each in points.given]
         results = [np.full(points.count, math.nan) for _ in range(1 + len(arrays))]
         names = self._names(len(arrays))
-        left, aside, paths = np.arange(points.count), [], list[_Path]()
+        left, aside, paths = np.arange(points.count), list[int](), list[_Path]()
         here = columns
         while left.size:
             if len(paths) + len(aside) >= self._max_paths:

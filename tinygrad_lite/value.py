@@ -333,3 +333,5 @@ for _name, _method in vars(Operand).items():
         _op = OPS[_method.op]
         _make = _unary if _op.arity == 1 else _reflected if _method.reflected else _binary
         setattr(Value, _name, _make(_op))
+        if _op.arity == 1:
+            _op.recorders[Value] = _make(_op)
