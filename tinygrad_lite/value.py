@@ -334,4 +334,4 @@ for _name, _method in vars(Operand).items():
         _make = _unary if _op.arity == 1 else _reflected if _method.reflected else _binary
         setattr(Value, _name, _make(_op))
         if _op.arity == 1:
-            _op.recorders[Value] = _make(_op)
+            _op.recorders[Value] = _unary(_op)
