@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import os
 import random
 import statistics
@@ -156,7 +157,7 @@ def network(kind: Any, sizes: list[int], dot: Any) -> tuple[list[Any], Any]:
     rng = random.Random(0)
     layers = [
         [([kind(rng.uniform(-0.1, 0.1)) for _ in range(n_in)], kind(0.0)) for _ in range(n_out)]
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False)
+        for n_in, n_out in itertools.pairwise(sizes)
     ]
 
     def run(xs: list[Any]) -> Any:
@@ -289,11 +290,14 @@ SECTIONS: dict[str, Callable[[], None]] = {
 def main(names: list[str]) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    unknown = set(names) - set(SECTIONS)
+    import bench_training
+
+    sections = SECTIONS | bench_training.SECTIONS
+    unknown = set(names) - set(sections)
     if unknown:
-        raise SystemExit(f"bench: unknown {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    for name in names or SECTIONS:
-        SECTIONS[name]()
+        raise SystemExit(f"bench: unknown {', '.join(sorted(unknown))}; there are {', '.join(sections)}")
+    for name in names or sections:
+        sections[name]()
 
 
 if __name__ == "__main__":

@@ -403,3 +403,11 @@ def test_a_direct_derivative_is_told_from_the_whole_one() -> None:
     assert "(∂e/∂b)|_c = 6" in source
     assert "∂e/∂b = 12" in source
     assert "∂e/∂c = 2" in source
+
+
+def test_a_node_with_the_number_of_the_root_is_not_the_root() -> None:
+    a = Value(2.0, "a")
+    b = (a * 1).named("b")
+    picture = draw(b)
+    assert picture.source.count("peripheries=2") == 1
+    assert not any(node.branched for node in topological_order(b))

@@ -195,7 +195,7 @@ def _look(box: _Box, root: Value) -> dict[str, str]:
     node = box.nodes[0]
     single = "leaf" if node.op is None else "constant" if node.op is constant else "operation"
     kind = "group" if box.title is not None else single
-    if root in box.nodes:
+    if any(each is root for each in box.nodes):  # == is an operation
         return {"class": f"{kind} root", "peripheries": "2", **_LOOKS[kind]}
     return {"class": kind, **_LOOKS[kind]}
 

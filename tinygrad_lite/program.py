@@ -18,6 +18,7 @@ import itertools
 import math
 import operator
 import threading
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ UNIFORM, VARYING, REDUCED = range(3)
 """Phases: computed once a call, for each point, once from sums over all points."""
 PACKED = {"add.reduce", "maximum.reduce", "minimum.reduce", "inner", "matmul", "matmul_transposed", "outer"}
 """Functions of lists of rows; the others work row by row."""
+COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 LIST = 8
 """From this length on, a list is worth an instruction of its own."""
 
@@ -168,6 +170,9 @@ _SHORTER: dict[str, Callable[[Tape, tuple[int, ...], Sequence[float | None]], in
     "power": _short_power,
     "negative": _short_negative,
     "exp": _short_exp,
+    "not_equal": lambda tape, args, numbers: (
+        args[0] if numbers[1] == 0.0 and tape.steps[args[0]].function in COMPARISONS else None
+    ),
     "subtract": lambda tape, args, numbers: args[0] if numbers[1] == 0.0 else None,
     "divide": lambda tape, args, numbers: args[0] if numbers[1] == 1.0 else None,
 }
@@ -1136,10 +1141,11 @@ class Program:
         points, _, totals = self._replayed("totals", arrays, threads)
         if totals is None:
             return math.nan if reduction == "mean" else 0.0
-        value, *gradients = (totals / points.count if reduction == "mean" else totals).tolist()
-        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+        # An array makes its floats as they are asked for: faster than a list of them, for many parameters.
+        numbers = array("d", (totals / (points.count if reduction == "mean" else 1)).astype(float).tobytes())
+        for parameter, gradient in zip(self._parameters, itertools.islice(numbers, 1, None), strict=True):
             parameter.grad += gradient
-        return float(value)
+        return numbers[0]
 
     def __len__(self) -> int:
         plan = self._plan("values")
