@@ -123,6 +123,13 @@ class Tape:
         """The row of a product."""
         return self.elementwise("multiply", (x, y))
 
+    def term(self, adjoint: int, partial: int) -> int:
+        """The row of adjoint times partial, which for 1/x is a quotient."""
+        step = self.steps[partial]
+        if step.function == "divide" and self.number(step.args[0]) == 1.0:
+            return self.elementwise("divide", (adjoint, step.args[1]))
+        return self.times(adjoint, partial)
+
     def plus(self, x: int | None, y: int) -> int:
         """The row of a sum, of which the first part may be missing yet."""
         return y if x is None else self.elementwise("add", (x, y))
@@ -140,7 +147,24 @@ def _short_multiply(tape: Tape, args: tuple[int, ...], numbers: Sequence[float |
             return other
         if factor == -1.0:
             return tape.elementwise("negative", (other,))
+    for x, y in (args, args[::-1]):
+        if tape.steps[x].function == "negative":
+            return tape.elementwise("negative", (tape.times(tape.steps[x].args[0], y),))
     return None
+
+
+def _short_add(tape: Tape, args: tuple[int, ...], numbers: Sequence[float | None]) -> int | None:
+    for x, y in (args, args[::-1]):
+        if tape.steps[y].function == "negative":
+            return tape.elementwise("subtract", (x, tape.steps[y].args[0]))
+    return None
+
+
+def _short_divide(tape: Tape, args: tuple[int, ...], numbers: Sequence[float | None]) -> int | None:
+    step = tape.steps[args[0]]
+    if step.function == "negative":
+        return tape.elementwise("negative", (tape.elementwise("divide", (step.args[0], args[1])),))
+    return args[0] if numbers[1] == 1.0 else None
 
 
 def _short_power(tape: Tape, args: tuple[int, ...], numbers: Sequence[float | None]) -> int | None:
@@ -174,7 +198,8 @@ _SHORTER: dict[str, Callable[[Tape, tuple[int, ...], Sequence[float | None]], in
         args[0] if numbers[1] == 0.0 and tape.steps[args[0]].function in COMPARISONS else None
     ),
     "subtract": lambda tape, args, numbers: args[0] if numbers[1] == 0.0 else None,
-    "divide": lambda tape, args, numbers: args[0] if numbers[1] == 1.0 else None,
+    "divide": _short_divide,
+    "add": _short_add,
 }
 
 
@@ -278,7 +303,7 @@ class _Sweep:
         partials = op.differentiate(Symbol(tape, rows[out]), tuple(Symbol(tape, rows[arg]) for arg in args), wanted)
         for arg, partial, want in zip(args, partials, wanted, strict=True):
             if want and partial is not None:
-                self.give(arg, tape.times(adjoint, tape.row(partial)), varying=varying)
+                self.give(arg, tape.term(adjoint, tape.row(partial)), varying=varying)
 
     def through_matmul(self, entry: Entry) -> None:
         """From W @ x to x, and to W if it is wanted."""
@@ -961,14 +986,14 @@ class Group(NamedTuple):
 
     def checked(self, i: int, array: Any) -> Any:
         """Array i of a call, if it can stand for this input."""
-        array = _kernels().np.asarray(array)
+        given = _kernels().np.asarray(array)
         name = f"array {i}" + (f" ({self.label[:60]!r})" if self.label else "")
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"program: {name}: expected real numbers, got dtype {array.dtype}")
-        if self.size is not None and array.shape[-1:] != (self.size,):
+        if given.dtype.kind not in "biuf":
+            raise TypeError(f"program: {name}: expected real numbers, got dtype {given.dtype}")
+        if self.size is not None and given.shape[-1:] != (self.size,):
             expected = f"expected an array of shape (..., {self.size}) for a list of {self.size} Values"
-            raise ValueError(f"program: {name}: {expected}, got shape {array.shape}")
-        return array
+            raise ValueError(f"program: {name}: {expected}, got shape {given.shape}")
+        return given
 
     @property
     def tail(self) -> tuple[int, ...]:
