@@ -12,16 +12,15 @@ nan where a point leaves the domain, never an exception or a warning.
 
 from __future__ import annotations
 
+import array
 import functools
 import inspect
 import itertools
 import math
 import operator
 import threading
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from . import ops
@@ -1167,10 +1166,10 @@ class Program:
         if totals is None:
             return math.nan if reduction == "mean" else 0.0
         # An array makes its floats as they are asked for: faster than a list of them, for many parameters.
-        numbers = array("d", (totals / (points.count if reduction == "mean" else 1)).astype(float).tobytes())
+        numbers = array.array("d", (totals / (points.count if reduction == "mean" else 1)).astype(float).tobytes())
         for parameter, gradient in zip(self._parameters, itertools.islice(numbers, 1, None), strict=True):
             parameter.grad += gradient
-        return numbers[0]
+        return float(numbers[0])
 
     def __len__(self) -> int:
         plan = self._plan("values")
@@ -1252,6 +1251,8 @@ class _Work:
         if threads == 1 or len(self.blocks) <= 1:
             used = self.part(memory)
         else:
+            from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
+
             with ThreadPoolExecutor(threads) as pool:
                 parts = [pool.submit(self.part, memory) for _ in range(threads)]
                 used = [each for part in parts for each in part.result()]
@@ -1274,8 +1275,8 @@ class _Work:
                     memory.run(self.plan.ready[0])
                 self.block(index, shape, memory)
         for memory in memories.values():
-            for slot, array in memory.home.items():  # let go of the caller's arrays
-                memory.arrays[slot] = array
+            for slot, home in memory.home.items():  # let go of the caller's arrays
+                memory.arrays[slot] = home
         return list(memories.values())
 
     def block(self, index: Any, shape: tuple[int, ...], memory: Memory) -> None:
