@@ -18,7 +18,14 @@ MAY_IMPORT = {
     "value": {"op", "ops"},
     "functional": {"op", "ops", "value"},
     "derivatives": {"op", "ops", "value"},
-    "program": {"op", "ops", "value"},
+    "kernels": {"op"},
+    "tape": {"op", "ops", "kernels"},
+    "flatten": {"op", "ops", "value", "tape"},
+    "plan": {"op", "kernels", "tape"},
+    "replay": {"kernels", "plan"},
+    "program": {"op", "ops", "value", "kernels", "tape", "flatten", "plan", "replay", "distributed"},
+    "vectorize": {"ops", "value", "kernels", "replay", "program"},
+    "distributed": {"program"},
     "naming": {"op", "value"},
     "steps": {"op", "value", "naming"},
     "symbols": {"op", "naming"},
@@ -85,7 +92,7 @@ def lines(*names: str) -> int:
 
 def test_the_core_and_the_package_keep_to_their_lengths() -> None:
     assert lines("op", "ops", "value") <= 950
-    assert lines(*(path.stem for path in MODULES)) <= 5700
+    assert lines(*(path.stem for path in MODULES)) <= 5800
 
 
 def test_functions_are_short() -> None:

@@ -71,9 +71,10 @@ from .ops import (
     tanh,
     where,
 )
-from .program import Program, compile, vectorize
+from .program import Program, compile
 from .steps import steps
 from .value import Value, topological_order
+from .vectorize import vectorize
 
 __all__ = [
     "OPS",
