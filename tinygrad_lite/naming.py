@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 from .op import constant
 
@@ -14,10 +13,8 @@ if TYPE_CHECKING:
     from .value import Value
 
 # Control, direction and non-characters, lone halves of surrogate pairs: they break XML, a terminal or the line.
-_UNSHOWABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
-)
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_UNSHOWABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
 _LEFT_TO_RIGHT_MARK = "\u200e"
 
 
@@ -36,13 +33,15 @@ def short(text: str, limit: int = 40) -> str:
     >>> short("two\\nlines"), short("w1·x1 + w2·x2 + w3·x3", limit=16)
     ('two lines', 'w1·x1 + w2·x2 …')
     """
-    line = _UNSHOWABLE.sub("�", " ".join(text[: 4 * limit].split()))
+    import re
+
+    line = re.sub(_UNSHOWABLE, "�", " ".join(text[: 4 * limit].split()))
     if len(line) > limit or len(text) > 4 * limit:
         head = line[: limit - 1]
         words = head.rpartition(" ")[0]
         line = f"{words} …" if 2 * len(words) > limit else f"{head}…"
     # Or " = 2" would be shown to the left of a Hebrew name.
-    return line + _LEFT_TO_RIGHT_MARK if _RIGHT_TO_LEFT.search(line) else line
+    return line + _LEFT_TO_RIGHT_MARK if re.search(_RIGHT_TO_LEFT, line) else line
 
 
 def names(order: Sequence[Value]) -> dict[Value, str]:

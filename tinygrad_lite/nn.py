@@ -11,7 +11,6 @@ import math
 import struct
 import sys
 import warnings
-from pathlib import Path
 
 from .ops import OPS, constant, dot, number
 from .program import compile
@@ -515,6 +514,7 @@ def save(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
     """
     import secrets
     import zipfile
+    from pathlib import Path
 
     import numpy as np
 
@@ -537,6 +537,8 @@ def load(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
     The labels and the order must be those of saving; what else is in the file is left alone. Raises ValueError for
     another kind of file, a missing name or a wrong shape, and then changes no parameter.
     """
+    from pathlib import Path
+
     import numpy as np
 
     named, numbers = _named(_leaves("load", parameters)), []

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import ops
+from . import distributed, ops
 from .flatten import flattened
 from .kernels import Group, kernels
 from .plan import Plan
@@ -68,6 +68,8 @@ class Program:
 
     def __call__(self, *arrays: Any, threads: int = 1) -> Any:
         """The output at each point; a list of arrays if there are several outputs."""
+        if distributed.is_lazy(arrays):
+            return distributed.values(self, arrays, threads)
         points, results, _ = self._replayed("values", arrays, threads)
         values = [result.array.reshape(points.whole) for result in results]
         return values if self._several else values[0]
@@ -81,6 +83,8 @@ class Program:
         >>> compile(x**3, [x]).value_and_grad([1.0, 2.0])
         (array([1., 8.]), [array([ 3., 12.])])
         """
+        if distributed.is_lazy(arrays):
+            return distributed.value_and_grad(self, arrays, threads)
         points, results, _ = self._replayed("gradients", arrays, threads)
         rest = iter(results)
         values = [next(rest).array.reshape(points.whole) for _ in self._outputs]
@@ -100,7 +104,10 @@ class Program:
             raise ValueError(f"backward: expected reduction 'mean' or 'sum', got {reduction!r}")
         if self._several:
             raise TypeError(f"backward: expected a program of one output, got {len(self._outputs)}; compile their sum")
-        points, _, totals = self._replayed("totals", arrays, threads)
+        if distributed.is_lazy(arrays):
+            points, totals = distributed.totals(self, arrays, threads)
+        else:
+            points, _, totals = self._replayed("totals", arrays, threads)
         if totals is None:
             return math.nan if reduction == "mean" else 0.0
         # An array makes its floats as they are asked for: faster than a list of them, for many parameters.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .naming import names
 from .op import Op, constant
 from .value import Value, topological_order
@@ -11,34 +9,64 @@ from .value import Value, topological_order
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, ClassVar
 
 
-class Arg(NamedTuple):
+class Record:
+    """Plain data: the fields in order, equal if they are equal, not to be changed. (A NamedTuple without `typing`.)"""
+
+    __slots__ = ()
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *fields: Any) -> None:
+        for name, field in zip(self.fields, fields, strict=True):
+            object.__setattr__(self, name, field)
+
+    def __setattr__(self, name: str, field: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is plain data, not to be changed")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, name) for name in self.fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash(self.__reduce__())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.fields)})"
+
+
+class Arg(Record):
     """An edge of the graph, as the operation saw it; `partial` is None where no derivative flows."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    fields = __slots__ = ("index", "name", "number", "partial", "constant")
+    index: int
     name: str
     number: float
     partial: float | None
     constant: bool
 
 
-class Forward(NamedTuple):
+class Forward(Record):
     """The computation of one node: c = a + b = 2 + 1 = 3. `index` is its place in the topological order."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    fields = __slots__ = ("index", "name", "value", "op", "args")
+    index: int
     name: str
     value: float
     op: Op | None
     args: tuple[Arg, ...]
 
 
-class Term(NamedTuple):
+class Term(Record):
     """What one user of a node adds to its adjoint: ∂root/∂user · ∂user/∂node.
 
     `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is their sum.
     """
 
+    fields = __slots__ = ("user", "name", "adjoint", "partials")
     user: int
     name: str
     adjoint: float
@@ -55,10 +83,11 @@ class Term(NamedTuple):
         return self.adjoint * self.partial
 
 
-class Backward(NamedTuple):
+class Backward(Record):
     """The derivative of the root with respect to one node, and the terms that it is the sum of."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    fields = __slots__ = ("index", "name", "adjoint", "terms")
+    index: int
     name: str
     adjoint: float
     terms: tuple[Term, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 
 from .naming import shown
 from .op import OPS, Op, Operand, number
@@ -111,6 +110,8 @@ def _latex_name(name: str) -> str:
     >>> _latex_name("b"), _latex_name("w₁"), _latex_name("σ_max"), _latex_name("loss"), _latex_name("a_b <c>")
     ('b', 'w_{1}', '\\sigma_{\\text{max}}', '\\text{loss}', '\\text{a}\\_\\text{b }{<}\\text{c}{>}')
     """
+    import re
+
     name = name.translate(_SUBSCRIPTS)
     if found := re.fullmatch(r"([A-Za-z]+|[α-ωΓ-Ω])(?:_?(\d+)|_([A-Za-z]+))", name):
         base, digits, word = found.groups()
@@ -128,6 +129,8 @@ def _latex_number(x: float) -> str:
     >>> _latex_number(2.5), _latex_number(-1e-17), _latex_number(2.5e6)
     ('2.5', '-10^{-17}', '2.5 \\cdot 10^{6}')
     """
+    import re
+
     text = shown(x).replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
     mantissa, e, exponent = text.partition("e") if "\\" not in text else (text, "", "")
     return re.sub(r"^(-?)1 \\cdot ", r"\1", rf"{mantissa} \cdot 10^{{{int(exponent)}}}") if e else mantissa
@@ -194,6 +197,8 @@ def _operation(op: Op, parts: Sequence[tuple[str, float]], notation: Notation) -
 @functools.cache
 def _frame(op: Op, count: int, latex: bool) -> tuple[list[float], float]:
     """How tight each argument must be to stand without parentheses, seen from what surrounds it; and the result."""
+    import re
+
     marks = [chr(0xE000 + i) for i in range(count)]
     written = op.written(marks, latex=latex)
     needed: list[float] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -97,6 +96,8 @@ class Vectorized:
         return [result.reshape(points.whole) for result in results]
 
     def _names(self, count: int) -> list[str]:
+        import inspect
+
         try:
             names = list(inspect.signature(self._f).parameters)
         except (TypeError, ValueError):

@@ -1,0 +1,190 @@
+"""Programs over Dask arrays: Dask cuts the points into blocks, schedules and moves them; a block runs the Program.
+
+A block is one task, from reading to result, whatever is asked of it. What `_sent` wrote down at the call, the program
+and its parameters' numbers, is one key of Dask's graph that each worker fetches once.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import pickle
+import sys
+from array import array as numbers
+
+from .kernels import kernels
+from .replay import Points
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+FAN_IN = 8
+"""How many blocks' sums are added in one task; these sums again, and so on."""
+
+
+def is_lazy(arrays: Sequence[Any]) -> bool:
+    """Whether one of them belongs to Dask; imports nothing."""
+    return "dask" in sys.modules and any(type(array).__module__.startswith("dask.") for array in arrays)
+
+
+def values(program: Any, arrays: Sequence[Any], threads: int) -> Any:
+    """What `program(*arrays)` gives, as lazy arrays."""
+    blocks = _Blocks(program, arrays)
+    results = blocks.mapped(_values, threads)
+    found = [blocks.part(results, output) for output in blocks.outputs]
+    return found if program._several else found[0]
+
+
+def value_and_grad(program: Any, arrays: Sequence[Any], threads: int) -> tuple[Any, Any]:
+    """What `program.value_and_grad(*arrays)` gives, as lazy arrays that share one task a block."""
+    blocks = _Blocks(program, arrays)
+    results, size = blocks.mapped(_gradients, threads), len(arrays)
+    found = [blocks.part(results, output) for output in blocks.outputs]
+    starts = [len(found) + output * size for output in blocks.outputs]
+    gradients = [[blocks.part(results, start + i, i) for i in range(size)] for start in starts]
+    return (found, gradients) if program._several else (found[0], gradients[0])
+
+
+def totals(program: Any, arrays: Sequence[Any], threads: int) -> tuple[Any, Any]:
+    """The points, and the sums over them of the output and the parameters' derivatives, computed; None of no points."""
+    blocks = _Blocks(program, arrays)
+    if not blocks.points.count:
+        return blocks.points, None
+    axes, size = blocks.axes, {len(blocks.axes): 1 + len(program._parameters)}
+    work = functools.partial(_totals, len(axes))
+    sums = blocks.mapped(work, threads, float, new_axes=size, adjust_chunks=dict.fromkeys(axes, 1))
+    return blocks.points, sums.sum(axes, split_every=dict.fromkeys(axes, FAN_IN)).compute()
+
+
+class _Blocks:
+    """The arrays of one call, cut alike along the points.
+
+    Within, all arrays have the axes of the points and then one for each input that is a list, of size 1 where that list
+    is not meant: Dask makes one task of two only if they have the same axes.
+    """
+
+    def __init__(self, program: Any, arrays: Sequence[Any]) -> None:
+        import dask.array
+        from dask.delayed import delayed
+
+        da: Any = dask.array
+        self.da, self.program, self.outputs = da, program, range(len(program._outputs))
+        chunked = [da.asarray(array) for array in arrays]
+        self.points = points = Points([_checked(i, array) for i, array in enumerate(chunked)], program._groups)
+        whole = tuple(range(len(points.whole)))
+        lists = [i for i, group in enumerate(points.groups) if group.tail]
+        self.lists = dict(zip(lists, range(len(whole), len(whole) + len(lists)), strict=True))
+        self.axes = (*whole, *self.lists.values())
+        pairs: list[Any] = []
+        for i, (array, group) in enumerate(zip(chunked, points.groups, strict=True)):
+            own = whole[len(whole) + len(group.tail) - array.ndim :]
+            pairs += [array.rechunk({len(own): -1}), (*own, self.lists[i])] if i in self.lists else [array, own]
+        chunks, pairs[::2] = da.unify_chunks(*pairs)
+        cut = tuple(chunks[axis] for axis in whole)
+        places = da.map_blocks(_place, chunks=cut, dtype=object, meta=_hollow((0,) * len(whole), object))
+        self.given = [places, whole, *pairs]
+        self.sent = delayed(_sent(program), pure=True, traverse=False)
+
+    def mapped(self, work: Callable[..., Any], threads: int, dtype: Any = object, **more: Any) -> Any:
+        """What `work` gives for each block of points."""
+        more = {"adjust_chunks": dict.fromkeys(self.lists.values(), 1)} | more
+        task = functools.partial(_worked, work)
+        return self.blockwise(task, self.given, dtype, sent=self.sent, threads=threads, **more)
+
+    def part(self, results: Any, index: int, i: int | None = None) -> Any:
+        """An array out of results that are lists: of an input's shape, summed where that input was broadcast."""
+        whole = shape = self.points.whole
+        lists: dict[int, int] = {}
+        if i is not None:
+            shape = self.points.given[i].shape
+            lists = {self.lists[i]: shape[-1]} if i in self.lists else {}
+        missing = len(whole) + len(lists) - len(shape)
+        shared = tuple(j for j, size in enumerate(whole) if size != 1 and (j < missing or shape[j - missing] == 1))
+        own = [missing <= axis < len(whole) or axis in lists for axis in self.axes]
+        key = tuple(slice(None) if is_own else None for is_own in own)
+        more = {"index": index, "key": key, "adjust_chunks": dict.fromkeys(shared, 1) | lists}
+        array = self.blockwise(_part, [results, self.axes], self.program._dtype, **more)
+        if shared:
+            array = array.sum(shared, keepdims=True, split_every=dict.fromkeys(shared, FAN_IN))
+        return array[tuple(slice(None) if is_own else 0 for is_own in own)]
+
+    def blockwise(self, work: Callable[..., Any], given: Sequence[Any], dtype: Any, **more: Any) -> Any:
+        """Dask's, with all axes, and new ones after them."""
+        axes = (*self.axes, *more.get("new_axes", ()))
+        return self.da.blockwise(work, axes, *given, dtype=dtype, meta=_hollow((0,) * len(axes), dtype), **more)
+
+
+def _hollow(shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array that stands for one of that shape, without its memory."""
+    np = kernels().np
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def _checked(i: int, array: Any) -> Any:
+    if any(size != size for size in array.shape):  # Dask writes nan
+        advice = "call its compute_chunk_sizes() first"
+        raise ValueError(f"program: array {i}: expected chunks of known size, got shape {array.shape}; {advice}")
+    return _hollow(array.shape, array.dtype)
+
+
+def _sent(program: Any) -> tuple[bytes, numbers[float]]:
+    """A program without its parameters, and their numbers: when these change, the first stays the same."""
+    bare = copy.copy(program)
+    bare._parameters = []
+    return pickle.dumps(bare), numbers("d", [parameter.data for parameter in program._parameters])
+
+
+# In a worker
+
+
+@functools.lru_cache(maxsize=16)
+def _received(structure: bytes) -> Any:
+    return pickle.loads(structure)  # noqa: S301  # `_sent` wrote it
+
+
+def _restored(structure: bytes, data: numbers[float]) -> Any:
+    """The program with these numbers; its plans are made once in a process, not for each block and call."""
+    known = _received(structure)
+    program = object.__new__(type(known))
+    vars(program).update(vars(known), _parameters=[Value(x) for x in data])
+    return program
+
+
+def _place(block_info: Any) -> Any:
+    return block_info[None]
+
+
+def _worked(work: Callable[..., Any], place: Any, *arrays: Any, sent: Any, threads: int) -> Any:
+    """What `work` gives for one block; an error gets a note that says which."""
+    try:
+        program, expected = _restored(*sent), place["chunk-shape"]
+        if (shape := Points(arrays, program._groups).whole) != expected:
+            raise ValueError(f"program: expected points of shape {expected} in a block, got {shape}")
+        return work(program, arrays, threads)
+    except Exception as error:
+        rows = ", ".join(f"{start}:{stop}" for start, stop in place["array-location"])
+        error.add_note(f"in block {place['chunk-location']} of {place['num-chunks']}, points [{rows}]")
+        raise
+
+
+def _values(program: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
+    found = program(*arrays, threads=threads)
+    return found if program._several else [found]
+
+
+def _gradients(program: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
+    found, gradients = program.value_and_grad(*arrays, threads=threads)
+    return [*found, *(each for some in gradients for each in some)] if program._several else [found, *gradients]
+
+
+def _part(results: Sequence[Any], index: int, key: tuple[Any, ...]) -> Any:
+    return results[index][key]
+
+
+def _totals(axes: int, program: Any, arrays: Sequence[Any], threads: int) -> Any:
+    _, _, sums = program._replayed("totals", arrays, threads)
+    sums = _hollow((1 + len(program._parameters),), float) if sums is None else sums.astype(float)
+    return sums[(None,) * axes]
