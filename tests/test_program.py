@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value, ops
-from tinygrad_lite.program import compile
 from tinygrad_lite.branching import vectorize
+from tinygrad_lite.program import compile
 
 EDGES = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 1e-300, -1e300, 30.0, -800.0, 800.0, math.inf, -math.inf, math.nan]
 INSIDE = {"acosh": 1.7, "log": 0.8, "sqrt": 0.8}
