@@ -144,7 +144,7 @@ def test_hard_points_are_accurate_to_the_last_places(name: str) -> None:
             continue
         y.backward()
         values, slopes = max(values, ulps(y.data, value)), max(slopes, ulps(x.grad, slope) if name in CORE else 0.0)
-    assert values <= (1.5 if name != "erfc" else 2.0)  # erfc is the C library's
+    assert values <= 1.5
     assert slopes <= 3
 
 
