@@ -247,15 +247,9 @@ maximum: Op = declare("maximum", _extremum(max), _ties, "maximum")
 minimum: Op = declare("minimum", _extremum(min), _ties, "minimum")
 stop_gradient: Op = declare("stop_gradient", lambda x: x, (None,), "positive")
 sum: Op = declare(
-    "sum",
-    lambda *xs: builtins.sum(xs, 0.0),
-    lambda out, *xs: [1.0] * len(xs),
-    "add",
-    text=" + ".join,
-    latex=" + ".join,
-    precedence=1,
-    lists=1,
-)
+    "sum", lambda *xs: builtins.sum(xs, 0.0), lambda out, *xs: [1.0] * len(xs), "add",
+    text=" + ".join, latex=" + ".join, precedence=1, lists=1,
+)  # fmt: skip
 dot: Op = declare(
     "dot",
     lambda *args: builtins.sum(map(operator.mul, args[: len(args) // 2], args[len(args) // 2 :]), 0.0),
