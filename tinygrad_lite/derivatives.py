@@ -177,7 +177,8 @@ def _gradient(output: Value, inputs: list[Value], memo: Memo) -> list[Value]:
                 value = p.value if isinstance(p, _Term) else number(p)
                 term = _record(mul, [adjoint, value], memo)
                 adjoints[arg] = _record(add, [adjoints[arg], term], memo) if arg in adjoints else term
-    return [_result(adjoints.get(node, 0.0), order) for node in inputs]
+    recorded = set(order)
+    return [_result(adjoints.get(node, 0.0), recorded) for node in inputs]
 
 
 def _check_unchanged(node: Value) -> None:
@@ -187,11 +188,11 @@ def _check_unchanged(node: Value) -> None:
             raise ValueError(f"grad: {name} was {x!r} when the graph was recorded and is {arg.data!r}; record it again")
 
 
-def _result(adjoint: Value | float, order: Sequence[Value]) -> Value:
+def _result(adjoint: Value | float, recorded: set[Value]) -> Value:
     """A node of its own: the derivative of x·y is y, but naming it must not rename y."""
     if not isinstance(adjoint, Value):
         return node_of(adjoint, constant, (), ())
-    return 1.0 * adjoint if adjoint in set(order) else adjoint
+    return 1.0 * adjoint if adjoint in recorded else adjoint
 
 
 class Series(Operand):
@@ -218,8 +219,9 @@ class Series(Operand):
         if key not in made:
             # The sequences of an n-ary operation are already one tuple here, as its scalar form takes them.
             constants = [arg.known[0] if isinstance(arg, Series) else arg for arg in args]
-            at_0 = Value.apply(op, constants) if any(isinstance(c, Value) for c in constants) else _value(op, constants)
-            made[key] = cls([at_0], made, op, args)
+            at_0 = Value.apply(op, constants)
+            depends = any(isinstance(each, Value) for each in constants)
+            made[key] = cls([at_0 if depends else at_0.data], made, op, args)
         return made[key]
 
     def __bool__(self) -> bool:
@@ -249,14 +251,6 @@ class Series(Operand):
             self.products = [(p, arg) for p, arg in zip(partials, self.args, strict=True) if p is not None]
         terms = (_coefficient(p, k - i) * (arg[i] * i) for p, arg in self.products for i in range(1, k + 1))
         return _total(terms) / k
-
-
-def _value(op: Op, numbers: Sequence[Any]) -> float:
-    floats = [number(x) for x in numbers]
-    try:
-        return op.scalar(*floats)
-    except (ArithmeticError, ValueError) as error:
-        raise op.complaint(error, floats) from None
 
 
 def _coefficient(x: Any, k: int) -> Any:
