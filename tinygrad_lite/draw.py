@@ -206,6 +206,7 @@ def _edges(
     """The label of each edge, by its two boxes and its id. `x * x` has two edges; boxes of many nodes share one."""
     edges: dict[tuple[str, str, str | None], str | None] = {}
     for i, node in enumerate(order):
+        partials = node.partials() if boxes <= NUMBER_LABELS else []
         for k, arg in enumerate(node.args):
             tail, head = home[arg], home[node]
             if tail.title or head.title:
@@ -215,7 +216,7 @@ def _edges(
                 edges[tail.id, head.id, f"e{i}_{k}"] = None
             else:
                 name = _local(order, node, arg, called) if boxes <= FULL_LABELS else ""
-                edges[tail.id, head.id, f"e{i}_{k}"] = _label(_row(name + shown(node.partials()[k] or 0.0)))
+                edges[tail.id, head.id, f"e{i}_{k}"] = _label(_row(name + shown(partials[k] or 0.0)))
     return edges
 
 

@@ -8,8 +8,10 @@ from .value import Value, topological_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, ClassVar
+
+    Partials = Mapping[Value, Sequence[float | None]]
 
 
 class Record:
@@ -111,31 +113,33 @@ def steps(root: Value) -> list[Forward | Backward]:
     if not isinstance(root, Value):
         raise TypeError(f"steps: expected a Value, got {type(root).__name__}")
     order = topological_order(root)
-    forward = _forward(order)
+    partials = {node: node.partials() for node in order}
+    forward = _forward(order, partials)
     taken = [step for step in forward if step.op is not constant or step is forward[-1]]
-    return [*taken, *_backward(taken, list(adjoints(order).values()))]
+    return [*taken, *_backward(taken, list(adjoints(order, partials).values()))]
 
 
-def adjoints(order: Sequence[Value]) -> dict[Value, float]:
+def adjoints(order: Sequence[Value], partials: Partials | None = None) -> dict[Value, float]:
     """The derivative of the last node of a topological order with respect to each, in the sums of `Value.backward`.
 
+    `partials` are those of each node, if they are known already.
     No `grad` is read or written: explanations and pictures are right before `backward`, and after two.
     """
     found = dict.fromkeys(order, 0.0)
     found[order[-1]] = 1.0
     for node in reversed(order):
-        for arg, partial in zip(node.args, node.partials(), strict=True):
+        for arg, partial in zip(node.args, partials[node] if partials else node.partials(), strict=True):
             if partial is not None:
                 found[arg] += found[node] * partial
     return found
 
 
-def _forward(order: Sequence[Value]) -> list[Forward]:
+def _forward(order: Sequence[Value], partials: Partials) -> list[Forward]:
     name, place = names(order), {node: i for i, node in enumerate(order)}
     return [
         Forward(i, name[node], node.data, node.op, tuple(
             Arg(place[arg], name[arg], number, partial, arg.op is constant)
-            for arg, number, partial in zip(node.args, node.numbers, node.partials(), strict=True)
+            for arg, number, partial in zip(node.args, node.numbers, partials[node], strict=True)
         ))
         for i, node in enumerate(order)
     ]  # fmt: skip
