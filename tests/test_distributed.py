@@ -288,10 +288,10 @@ def test_what_is_sent_is_small_and_does_not_grow_with_the_points(da):
 
     model = Logistic()
     model.program.backward(*model.arrays)
-    assert len(pickle.dumps(distributed._sent(model.program))) < 10_000
+    assert len(pickle.dumps(distributed._sent(model.program, model.program._numbers()))) < 10_000
     model.parameters[0].data += 1
-    before, _ = distributed._sent(model.program)
-    assert distributed._sent(model.program)[0] == before
+    before, _ = distributed._sent(model.program, model.program._numbers())
+    assert distributed._sent(model.program, model.program._numbers())[0] == before
 
 
 def test_dask_is_imported_only_with_a_dask_array():

@@ -291,12 +291,12 @@ class Interrupted(SGD):
 
     count = 0
 
-    def step(self) -> None:
+    def update(self, data: Any, grad: Any) -> Any:
         self.count += 1
         if self.count == 8:
-            self.parameters[0].data = 1e6
+            data += 1e6
             signal.raise_signal(signal.SIGINT)
-        super().step()
+        return super().update(data, grad)
 
 
 @pytest.mark.parametrize(("lr", "best"), [(0.125, -1), (1.5, 0)], ids=["converging", "diverging"])
@@ -324,6 +324,16 @@ def test_max_norm_bounds_a_step() -> None:
     x, p = Value(0.0), Value(0.0)
     fit((p - x) ** 2, [x], [[1e6]], [p], SGD([p], 1.0), epochs=3, max_norm=0.5)
     assert p.data == 1.5
+
+
+def test_training_writes_the_parameters_and_leaves_their_grad_alone() -> None:
+    loss, inputs, (w, b), data = line()
+    w.grad, idle = 7.0, Value(3.0, "idle")
+    with pytest.warns(UserWarning, match="does not use 1 of the 3 parameters"):
+        fit(loss, inputs, data, [b, idle, w], SGD([idle, b, w], 0.05, weight_decay=0.1), epochs=3)
+    assert (w.grad, b.grad) == (7.0, 0.0)
+    assert idle.data == pytest.approx(3 * (1 - 0.05 * 0.1) ** 3)
+    assert 0 not in (w.data, b.data)
 
 
 def test_a_parameter_that_the_optimizer_leaves_out_stays() -> None:
@@ -451,7 +461,8 @@ A, Y, W = [[0.0, 1.0], [2.0, 3.0]], [1.0, 2.0], [Value(1.0, "p")]
         (lambda: trained(epochs=-1), ValueError, "fit: expected epochs to be a whole number >= 0, got -1"),
         (lambda: trained(epochs=True), ValueError, "fit: expected epochs to be a whole number >= 0, got True"),
         (lambda: trained(patience=0), ValueError, "fit: expected patience to be a whole number >= 1, got 0"),
-        (lambda: trained(max_norm=0), ValueError, "clip_grad_norm: expected a norm > 0, got 0"),
+        (lambda: trained(max_norm=0), ValueError, "fit: expected max_norm > 0, got 0"),
+        (lambda: clip_grad_norm(W, -1.0), ValueError, "clip_grad_norm: expected a norm > 0, got -1.0"),
         (lambda: trained(optimizer=SGD(W, 0.1)), ValueError, "fit: 1 parameters of the optimizer are not among the parameters to train"),
         (lambda: trained(parameters=[]), ValueError, "fit: expected parameters, each once, got none"),
         (lambda: one_hot([0, 3, 1], 3), ValueError, "one_hot: expected classes from 0 to 2, got 3 in row 1"),

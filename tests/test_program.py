@@ -228,6 +228,26 @@ def test_what_depends_on_parameters_alone_is_counted_once_in_a_mean_and_at_each_
     assert ws[3].grad == pytest.approx(3 * 2 * ws[3].data)
 
 
+def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():
+    w, b, x, y = Value(3.0), Value(-1.0), Value(1.0), Value(1.0)
+    program = compile((w * x + b - y) ** 2, [x, y])
+    xs, ys = np.array([1.0, 2.0, 4.0]), np.array([2.0, 3.0, 0.0])
+    for reduction in ("mean", "sum"):
+        numbers = [dict(zip((w, b), (0.5, 0.25), strict=True))[p] for p in program.parameters]
+        loss, gradient = program.loss_and_grad(numbers, xs, ys, reduction=reduction)
+        assert (w.data, b.data, w.grad, b.grad) == (3.0, -1.0, 0.0, 0.0)
+        before = w.data, b.data
+        w.data, b.data = 0.5, 0.25
+        assert program.backward(xs, ys, reduction=reduction) == loss
+        assert [p.grad for p in program.parameters] == gradient.tolist()
+        (w.data, b.data), w.grad, b.grad = before, 0.0, 0.0
+    loss, gradient = program.loss_and_grad([0.5, 0.25], [], [], reduction="sum")
+    assert (loss, gradient.tolist()) == (0.0, [0.0, 0.0])
+    for numbers, shape in (([1.0], r"\(1,\)"), ([[1.0, 2.0]], r"\(1, 2\)"), (2.0, r"\(\)")):
+        with pytest.raises(ValueError, match=rf"program: expected numbers of shape \(2,\), got {shape}"):
+            program.loss_and_grad(numbers, xs, ys)
+
+
 def test_a_graph_without_inputs_has_parameters_only():
     w = Value(3.0)
     program = compile(w * w, [])
@@ -368,7 +388,7 @@ def test_several_outputs_give_lists():
     values, gradients = program.value_and_grad([3.0], [4.0])
     assert len(values) == 3
     assert np.array(gradients)[..., 0].tolist() == [[4.0, 3.0], [1.0, 1.0], [1.0, 0.0]]
-    with pytest.raises(TypeError, match="backward: expected a program of one output, got 3; compile their sum"):
+    with pytest.raises(TypeError, match="program: expected one output, got 3; compile their sum"):
         program.backward([1.0], [1.0])
 
 
@@ -436,7 +456,7 @@ def test_compile_says_what_is_wrong_with_its_arguments():
         compile(product + 1, [product])
     with pytest.raises(ValueError, match=r"compile: expected a leaf as input 1, got a constant, Value\(3.0\)"):
         compile(a * 3, [a, (a * 3).args[1]])
-    with pytest.raises(ValueError, match="backward: expected reduction 'mean' or 'sum', got 'max'"):
+    with pytest.raises(ValueError, match="program: expected reduction 'mean' or 'sum', got 'max'"):
         compile(product, [a]).backward([1.0], reduction="max")
     with pytest.raises(ValueError, match="program: expected at least 1 thread, got 0"):
         compile(product, [a])([1.0], threads=0)
@@ -469,7 +489,7 @@ def test_labels_are_text_only():
 
 
 def replay(program, x):
-    return program.backward(x), [p.grad for p in program._parameters]
+    return program.backward(x), [p.grad for p in program.parameters]
 
 
 def test_a_program_works_in_a_spawned_process():

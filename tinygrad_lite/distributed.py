@@ -10,7 +10,6 @@ import copy
 import functools
 import pickle
 import sys
-from array import array as numbers
 
 from .kernels import kernels
 from .replay import Points
@@ -48,15 +47,15 @@ def value_and_grad(program: Any, arrays: Sequence[Any], threads: int) -> tuple[A
     return (found, gradients) if program._several else (found[0], gradients[0])
 
 
-def totals(program: Any, arrays: Sequence[Any], threads: int) -> tuple[Any, Any]:
-    """The points, and the sums over them of the output and the parameters' derivatives, computed; None of no points."""
-    blocks = _Blocks(program, arrays)
+def totals(program: Any, arrays: Sequence[Any], threads: int, numbers: Any) -> tuple[int, Any]:
+    """How many points, and the sums over them of the output and the parameters' derivatives; None of no points."""
+    blocks = _Blocks(program, arrays, numbers)
     if not blocks.points.count:
-        return blocks.points, None
-    axes, size = blocks.axes, {len(blocks.axes): 1 + len(program._parameters)}
+        return 0, None
+    axes, size = blocks.axes, {len(blocks.axes): 1 + len(program.parameters)}
     work = functools.partial(_totals, len(axes))
     sums = blocks.mapped(work, threads, float, new_axes=size, adjust_chunks=dict.fromkeys(axes, 1))
-    return blocks.points, sums.sum(axes, split_every=dict.fromkeys(axes, FAN_IN)).compute()
+    return blocks.points.count, sums.sum(axes, split_every=dict.fromkeys(axes, FAN_IN)).compute()
 
 
 class _Blocks:
@@ -66,7 +65,7 @@ class _Blocks:
     is not meant: Dask makes one task of two only if they have the same axes.
     """
 
-    def __init__(self, program: Any, arrays: Sequence[Any]) -> None:
+    def __init__(self, program: Any, arrays: Sequence[Any], numbers: Any = None) -> None:
         import dask.array
         from dask.delayed import delayed
 
@@ -86,7 +85,8 @@ class _Blocks:
         cut = tuple(chunks[axis] for axis in whole)
         places = da.map_blocks(_place, chunks=cut, dtype=object, meta=_hollow((0,) * len(whole), object))
         self.given = [places, whole, *pairs]
-        self.sent = delayed(_sent(program), pure=True, traverse=False)
+        sent = _sent(program, program._numbers() if numbers is None else numbers)
+        self.sent = delayed(sent, pure=True, traverse=False)
 
     def mapped(self, work: Callable[..., Any], threads: int, dtype: Any = object, **more: Any) -> Any:
         """What `work` gives for each block of points."""
@@ -130,11 +130,11 @@ def _checked(i: int, array: Any) -> Any:
     return _hollow(array.shape, array.dtype)
 
 
-def _sent(program: Any) -> tuple[bytes, numbers[float]]:
+def _sent(program: Any, numbers: Any) -> tuple[bytes, Any]:
     """A program without its parameters, and their numbers: when these change, the first stays the same."""
     bare = copy.copy(program)
-    bare._parameters = []
-    return pickle.dumps(bare), numbers("d", [parameter.data for parameter in program._parameters])
+    bare.parameters = []
+    return pickle.dumps(bare), numbers
 
 
 # In a worker
@@ -145,11 +145,11 @@ def _received(structure: bytes) -> Any:
     return pickle.loads(structure)  # noqa: S301  # `_sent` wrote it
 
 
-def _restored(structure: bytes, data: numbers[float]) -> Any:
+def _restored(structure: bytes, data: Any) -> Any:
     """The program with these numbers; its plans are made once in a process, not for each block and call."""
     known = _received(structure)
     program = object.__new__(type(known))
-    vars(program).update(vars(known), _parameters=[Value(x) for x in data])
+    vars(program).update(vars(known), parameters=[Value(x) for x in data.tolist()])
     return program
 
 
@@ -185,6 +185,6 @@ def _part(results: Sequence[Any], index: int, key: tuple[Any, ...]) -> Any:
 
 
 def _totals(axes: int, program: Any, arrays: Sequence[Any], threads: int) -> Any:
-    _, _, sums = program._replayed("totals", arrays, threads)
-    sums = _hollow((1 + len(program._parameters),), float) if sums is None else sums.astype(float)
+    sums = program._replayed("totals", arrays, threads).totals
+    sums = _hollow((1 + len(program.parameters),), float) if sums is None else sums.astype(float)
     return sums[(None,) * axes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ class Kernels:
         import numpy as np
 
         self.np = np
-        positive, select = np.positive, np.where
+        positive, select, dot, ones = np.positive, np.where, np.dot, functools.cache(np.ones)
         self.named: dict[str, Callable[..., Any]] = {
             "maximum": lambda x, y, out: np.maximum(x, y, out=out),
             "minimum": lambda x, y, out: np.minimum(x, y, out=out),
@@ -26,7 +27,7 @@ class Kernels:
             "add.reduce": lambda x, out: np.add.reduce(x, 0, None, out),
             "maximum.reduce": lambda x, out: np.maximum.reduce(x, 0, None, out),
             "minimum.reduce": lambda x, out: np.minimum.reduce(x, 0, None, out),
-            "lane_sum": lambda x, out: np.add.reduce(x, -1, None, out),
+            "lane_sum": lambda x, out: dot(x, ones(x.shape[-1], x.dtype), out),  # half the time of add.reduce
         }
 
     def find(self, function: str | Op) -> Callable[..., Any]:
@@ -34,6 +35,10 @@ class Kernels:
         if isinstance(function, str):
             return self.named.get(function) or getattr(self.np, function)
         return lambda *args: self.np.copyto(args[-1], function.at_arrays(*args[:-1]), casting="same_kind")
+
+    def packed(self, numbers: Sequence[float]) -> Any:
+        """The numbers as an array, in half the time that NumPy needs for a list."""
+        return self.np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))
 
     def at_numbers(self, function: str | Op, numbers: Sequence[Any]) -> float:
         """A function at floats."""
@@ -58,13 +63,13 @@ class Group(NamedTuple):
     def checked(self, i: int, array: Any) -> Any:
         """Array i of a call, if it can stand for this input."""
         given = kernels().np.asarray(array)
+        if given.dtype.kind in "biuf" and (self.size is None or given.shape[-1:] == (self.size,)):
+            return given
         name = f"array {i}" + (f" ({self.label[:60]!r})" if self.label else "")
         if given.dtype.kind not in "biuf":
             raise TypeError(f"program: {name}: expected real numbers, got dtype {given.dtype}")
-        if self.size is not None and given.shape[-1:] != (self.size,):
-            expected = f"expected an array of shape (..., {self.size}) for a list of {self.size} Values"
-            raise ValueError(f"program: {name}: {expected}, got shape {given.shape}")
-        return given
+        expected = f"expected an array of shape (..., {self.size}) for a list of {self.size} Values"
+        raise ValueError(f"program: {name}: {expected}, got shape {given.shape}")
 
     @property
     def tail(self) -> tuple[int, ...]:

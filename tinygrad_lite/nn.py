@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import importlib
 import math
-import struct
 import sys
 import warnings
 
 from .ops import OPS, constant, dot, number
 from .program import compile
-from .value import Value, node_of, topological_order
+from .value import Value, node_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,9 +160,9 @@ class Optimizer:
         """Replace the `data` of each parameter, by its `grad`."""
         import numpy as np
 
-        data, grad = _packed([p.data for p in self.parameters]), _packed([p.grad for p in self.parameters])
+        data, grad = np.array([p.data for p in self.parameters]), np.array([p.grad for p in self.parameters])
         with np.errstate(all="ignore"):
-            _write(self.parameters, self.update(data, grad).tolist())
+            _write(self.parameters, self.update(data, grad))
 
     def zero_grad(self) -> None:
         """Set the `grad` of each parameter to 0."""
@@ -265,9 +264,8 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
         raise ValueError(f"clip_grad_norm: expected a norm > 0, got {max_norm!r}")
     parameters = list(parameters)
     norm = math.hypot(*(parameter.grad for parameter in parameters))
-    if norm > max_norm:
-        for parameter in parameters:
-            parameter.grad *= max_norm / norm
+    for parameter in parameters if norm > max_norm else ():
+        parameter.grad *= max_norm / norm
     return norm
 
 
@@ -284,15 +282,8 @@ def _leaves(name: str, parameters: Iterable[Value]) -> list[Value]:
     return found
 
 
-def _packed(numbers: list[float]) -> Array:
-    """The numbers as an array, in half the time that NumPy needs for a list."""
-    import numpy as np
-
-    return np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))
-
-
-def _write(parameters: Sequence[Value], numbers: Iterable[float]) -> None:
-    for parameter, x in zip(parameters, numbers, strict=True):
+def _write(parameters: Sequence[Value], numbers: Array) -> None:
+    for parameter, x in zip(parameters, numbers.tolist(), strict=True):
         parameter.data = x
 
 
@@ -327,8 +318,13 @@ def fit(
     Warns of parameters that the loss does not use. Raises ValueError for data that do not fit, or hold nan, and
     FloatingPointError where the loss becomes infinite or nan, with the parameters as they were before.
     """
-    run = _Run(compile(loss, inputs), _leaves("fit", parameters), optimizer, max_norm)
-    _warn_of_unused(loss, inputs, run.parameters)
+    parameters = _leaves("fit", parameters)
+    if max_norm is not None and not max_norm > 0:
+        raise ValueError(f"fit: expected max_norm > 0, got {max_norm!r}")
+    run = _Run(compile(loss, inputs), parameters, optimizer, max_norm)
+    if unused := run.values[len(run.program.parameters) :]:
+        which = f"{len(unused)} of the {len(parameters)} parameters, the first of them {unused[0]!r}"
+        warnings.warn(f"fit: the loss does not use {which}", stacklevel=2)
     arrays = _checked("data", data, inputs)
     run.held_out = None if validation is None else _checked("validation", validation, inputs)
     size = _whole("fit", "batch_size", len(arrays[0]) if batch_size is None else batch_size)
@@ -338,55 +334,58 @@ def fit(
 
 
 class _Run:
-    """One training: what was measured, and the parameters that did best."""
+    """One training, on arrays: the Values are read when it begins and written when it ends."""
 
     def __init__(self, program: Program, parameters: list[Value], optimizer: Optimizer, max_norm: float | None) -> None:
-        strangers = set(optimizer.parameters).difference(parameters)
-        if strangers:
+        import numpy as np
+
+        if strangers := set(optimizer.parameters).difference(parameters):
             raise ValueError(f"fit: {len(strangers)} parameters of the optimizer are not among the parameters to train")
-        self.program, self.parameters, self.optimizer, self.max_norm = program, parameters, optimizer, max_norm
+        self.program, self.optimizer, self.max_norm = program, optimizer, max_norm
+        self.values = [*dict.fromkeys([*program.parameters, *parameters])]
+        place = {value: i for i, value in enumerate(self.values)}
+        self.trained = np.array([place[parameter] for parameter in optimizer.parameters])
+        self.gradient = np.zeros(len(self.values))  # at the end of those that the loss does not use
         self.history: dict[str, list[float]] = {"loss": [], "validation": []}
         self.held_out: list[Array] | None = None
         self.steps, self.epochs_since_best, self.best_loss = 0, 0, math.inf
-        self.best = self.measured = self.numbers()
+        self.numbers: Array = np.array([value.data for value in self.values])
+        self.best = self.measured = self.numbers
         """The parameters of the best epoch, and those that the last finite loss was measured at."""
 
     def through(self, arrays: list[Array], size: int, epochs: Iterator[int], seed: Any, stop: float) -> None:
         """The epochs in turn, until `stop` of them bring nothing better, or Ctrl-C; sets the parameters."""
         import numpy as np
 
-        rng, keep_best = np.random.default_rng(seed), self.held_out is not None or stop < math.inf
+        rng = np.random.default_rng(seed)
         try:
-            for _ in epochs:
-                order = slice(None) if size >= len(arrays[0]) else rng.permutation(len(arrays[0]))
-                self.epoch([array[order] for array in arrays], size)
-                if self.epochs_since_best >= stop:
-                    break
+            with np.errstate(all="ignore"):
+                for _ in epochs:
+                    order = slice(None) if size >= len(arrays[0]) else rng.permutation(len(arrays[0]))
+                    self.epoch([array[order] for array in arrays], size)
+                    if self.epochs_since_best >= stop:
+                        break
+            if self.held_out is not None or stop < math.inf:
+                self.numbers = self.best
         except KeyboardInterrupt:
-            keep_best = True
-            if self.best_loss == math.inf:
-                self.best = self.measured
-        if keep_best:
-            _write(self.parameters, self.best)
-
-    def numbers(self) -> list[float]:
-        return [parameter.data for parameter in self.parameters]
+            self.numbers = self.measured if self.best_loss == math.inf else self.best
+        finally:
+            _write(self.values, self.numbers)
 
     def step(self, batch: Sequence[Array]) -> float:
         """The loss, and one step down from there."""
-        before = self.numbers()
-        self.optimizer.zero_grad()
-        loss = self.program.backward(*batch)
+        used = len(self.program.parameters)
+        loss, self.gradient[:used] = self.program.loss_and_grad(self.numbers[:used], *batch)
         self.steps += 1
         if not math.isfinite(loss):
-            _write(self.parameters, self.measured)
-            self.optimizer.zero_grad()
+            self.numbers = self.measured
             advice = "the parameters are those before it; try a lower learning rate, or max_norm"
             raise FloatingPointError(f"fit: the loss is {loss!r} at step {self.steps}; {advice}")
-        self.measured = before
-        if self.max_norm is not None:
-            clip_grad_norm(self.optimizer.parameters, self.max_norm)
-        self.optimizer.step()
+        gradient = self.gradient[self.trained]
+        if self.max_norm is not None and (norm := math.hypot(*gradient)) > self.max_norm:
+            gradient *= self.max_norm / norm
+        self.measured, self.numbers = self.numbers, self.numbers.copy()
+        self.numbers[self.trained] = self.optimizer.update(self.measured[self.trained], gradient)
         return loss
 
     def epoch(self, arrays: Sequence[Array], size: int) -> None:
@@ -397,7 +396,8 @@ class _Run:
         # That is measured before each step: it says nothing of the last step yet.
         numbers = self.measured
         if self.held_out is not None:
-            judged, numbers = float(self.program(*self.held_out).mean()), self.numbers()
+            _write(self.values, self.numbers)
+            judged, numbers = float(self.program(*self.held_out).mean()), self.numbers
             self.history["validation"].append(judged)
         self.history["loss"].append(loss)
         self.epochs_since_best += 1
@@ -420,14 +420,6 @@ def _epochs(count: int, history: dict[str, list[float]], progress: bool | None) 
             yield i
             bar.set_postfix({name: f"{losses[-1]:.4g}" for name, losses in history.items() if losses}, refresh=False)
             bar.update()
-
-
-def _warn_of_unused(loss: Value, inputs: Sequence[Input], parameters: Sequence[Value]) -> None:
-    used = set(topological_order(loss)).difference(*([each] if isinstance(each, Value) else each for each in inputs))
-    unused = [parameter for parameter in parameters if parameter not in used]
-    if unused:
-        which = f"{len(unused)} of the {len(parameters)} parameters, the first of them {unused[0]!r}"
-        warnings.warn(f"fit: the loss does not use {which}", stacklevel=3)
 
 
 def _checked(name: str, data: Sequence[Any], inputs: Sequence[Input]) -> list[Array]:
@@ -555,5 +547,5 @@ def load(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
         if array.shape != shape or array.dtype.kind not in "biuf":
             got = f"{array.dtype} of shape {array.shape}"
             raise ValueError(f"load: expected {name!r} in {str(path)!r} to be float64 of shape {shape}, got {got}")
-        numbers += array.astype(float).ravel().tolist()
-    _write([parameter for group in named.values() for parameter in group], numbers)
+        numbers.append(array.astype(float).ravel())
+    _write([parameter for group in named.values() for parameter in group], np.concatenate(numbers))

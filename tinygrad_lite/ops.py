@@ -94,6 +94,7 @@ where: Op = declare(
     "where",
 )
 
+
 def _atan_slope(x: Any) -> Any:
     """1/(1 + x²), beyond 1 in the form that rounds less."""
     far = less(1.0, abs(x))
@@ -168,8 +169,9 @@ softplus: Op = declare(
 relu: Op = declare(
     "relu",
     lambda x: x if x > 0 else 0.0 if x <= 0 else x,  # the last is nan
-    (lambda out, x: step(x),),
+    (lambda out, x: sign(out),),  # over arrays half the work of step
     lambda x: maximum(x, 0.0),
+    (lambda out, x: step(x),),
 )
 abs: Op = declare("abs", math.fabs, (lambda out, x: sign(x),), "absolute", text="|{0}|", latex=r"\left|{0}\right|")
 sign: Op = declare("sign", lambda x: 1.0 if x > 0 else -1.0 if x < 0 else x, (None,), "sign")

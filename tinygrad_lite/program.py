@@ -15,14 +15,14 @@ import itertools
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from . import distributed, ops
 from .flatten import flattened
 from .kernels import Group, kernels
 from .plan import Plan
-from .replay import Memory, Points, Result
+from .replay import Points, Replay, Spare
 from .tape import UNIFORM, VARYING, Trace
 from .value import Value, topological_order
 
@@ -51,27 +51,29 @@ class Program:
         several: bool = False,
     ) -> None:
         self._trace, self._dtype, self._several = Trace(), kernels().np.dtype(dtype), several
-        items, self._parameters = flattened(self._trace, outputs, groups, lists)
+        items, self.parameters = flattened(self._trace, outputs, groups, lists)
+        """The leaves that are no inputs."""
         self._groups = [
             Group(len(group), None) if is_list else Group(None, group[0].label)
             for group, is_list in zip(groups, lists, strict=True)
         ]
         self._outputs = [items[output] for output in outputs]
+        self._sources = [None] * len(outputs) + [*range(len(groups))] * len(outputs)
         self._inputs = [[items[value] for value in group] for group in groups]
-        self._parameter_items = [items[parameter] for parameter in self._parameters]
+        self._parameter_items = [items[parameter] for parameter in self.parameters]
         self._forget()
 
     def _forget(self) -> None:
         self._plans: dict[str, Plan] = {}
-        self._spare: dict[tuple[str, int], list[Memory]] = defaultdict(list)
+        self._spare: dict[str, Spare] = defaultdict(lambda: defaultdict(list))
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any, threads: int = 1) -> Any:
         """The output at each point; a list of arrays if there are several outputs."""
         if distributed.is_lazy(arrays):
             return distributed.values(self, arrays, threads)
-        points, results, _ = self._replayed("values", arrays, threads)
-        values = [result.array.reshape(points.whole) for result in results]
+        replay = self._replayed("values", arrays, threads)
+        values = [result.reshape(replay.points.whole) for result in replay.results]
         return values if self._several else values[0]
 
     def value_and_grad(self, *arrays: Any, threads: int = 1) -> tuple[Any, Any]:
@@ -85,10 +87,10 @@ class Program:
         """
         if distributed.is_lazy(arrays):
             return distributed.value_and_grad(self, arrays, threads)
-        points, results, _ = self._replayed("gradients", arrays, threads)
-        rest = iter(results)
-        values = [next(rest).array.reshape(points.whole) for _ in self._outputs]
-        gradients = [[next(rest).array.reshape(array.shape) for array in points.given] for _ in self._outputs]
+        replay = self._replayed("gradients", arrays, threads)
+        results, points = iter(replay.results), replay.points
+        values = [next(results).reshape(points.whole) for _ in self._outputs]
+        gradients = [[next(results).reshape(array.shape) for array in points.given] for _ in self._outputs]
         return (values, gradients) if self._several else (values[0], gradients[0])
 
     def backward(self, *arrays: Any, reduction: str = "mean", threads: int = 1) -> float:
@@ -100,21 +102,38 @@ class Program:
 
         Of no points the sum is 0 and the mean nan, and no `grad` changes.
         """
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"backward: expected reduction 'mean' or 'sum', got {reduction!r}")
-        if self._several:
-            raise TypeError(f"backward: expected a program of one output, got {len(self._outputs)}; compile their sum")
-        if distributed.is_lazy(arrays):
-            points, totals = distributed.totals(self, arrays, threads)
-        else:
-            points, _, totals = self._replayed("totals", arrays, threads)
-        if totals is None:
-            return math.nan if reduction == "mean" else 0.0
+        loss, gradient = self.loss_and_grad(self._numbers(), *arrays, reduction=reduction, threads=threads)
         # An array makes its floats as they are asked for: faster than a list of them, for many parameters.
-        numbers = array.array("d", (totals / (points.count if reduction == "mean" else 1)).astype(float).tobytes())
-        for parameter, gradient in zip(self._parameters, itertools.islice(numbers, 1, None), strict=True):
-            parameter.grad += gradient
-        return float(numbers[0])
+        for parameter, slope in zip(self.parameters, array.array("d", gradient.tobytes()), strict=True):
+            parameter.grad += slope
+        return loss
+
+    def loss_and_grad(self, numbers: Any, *arrays: Any, reduction: str = "mean", threads: int = 1) -> tuple[float, Any]:
+        """What `backward` does, with `numbers` in place of the `data` of `parameters`; no Value is read or changed.
+
+        Gives the loss and its derivatives, an array of shape (parameters,). Optimizers of other libraries take this
+        as it stands: `scipy.optimize.minimize(program.loss_and_grad, start, (X, Y), jac=True)`.
+
+        >>> w, x = Value(3.0), Value(1.0)
+        >>> compile(w * x, [x]).loss_and_grad([5.0], [1.0, 2.0, 6.0])
+        (15.0, array([3.]))
+        """
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"program: expected reduction 'mean' or 'sum', got {reduction!r}")
+        if self._several:
+            raise TypeError(f"program: expected one output, got {len(self._outputs)}; compile their sum")
+        numbers = kernels().np.asarray(numbers, float)
+        if numbers.shape != (len(self.parameters),):
+            raise ValueError(f"program: expected numbers of shape ({len(self.parameters)},), got {numbers.shape}")
+        if distributed.is_lazy(arrays):
+            count, totals = distributed.totals(self, arrays, threads, numbers)
+        else:
+            replay = self._replayed("totals", arrays, threads, numbers)
+            count, totals = replay.points.count, replay.totals
+        if totals is None:
+            return math.nan if reduction == "mean" else 0.0, kernels().np.zeros(numbers.shape)
+        totals = (totals / (count if reduction == "mean" else 1)).astype(float, copy=False)
+        return float(totals[0]), totals[1:]
 
     def __len__(self) -> int:
         plan = self._plan("values")
@@ -124,7 +143,7 @@ class Program:
         return "\n".join([repr(self)[1:-1], *self._plan("values").listing()])
 
     def __repr__(self) -> str:
-        counts = {"input": len(self._groups), "parameter": len(self._parameters), "output": len(self._outputs)}
+        counts = {"input": len(self._groups), "parameter": len(self.parameters), "output": len(self._outputs)}
         counted = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items()]
         return f"<Program: {', '.join(counted)}, {self._dtype}>"
 
@@ -136,6 +155,8 @@ class Program:
         self._forget()
 
     def _plan(self, kind: str) -> Plan:
+        if kind in self._plans:
+            return self._plans[kind]
         with self._lock:
             if kind not in self._plans:
                 self._plans[kind] = Plan(self._trace.tape, self._groups, *getattr(self, f"_{kind}")())
@@ -160,90 +181,17 @@ class Program:
         seed = tape.constant(1.0) if tape.steps[row].phase == VARYING else tape.add("count", (), None, UNIFORM)
         return [], [tape.total(row), *self._trace.adjoints(output, seed, self._parameter_items)]
 
-    def _replayed(self, kind: str, arrays: Sequence[Any], threads: int) -> tuple[Points, list[Result], Any]:
+    def _numbers(self) -> Any:
+        return kernels().packed([parameter.data for parameter in self.parameters])
+
+    def _replayed(self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None) -> Replay:
         if not threads >= 1:
             raise ValueError(f"program: expected at least 1 thread, got {threads}")
         points, plan = Points(arrays, self._groups), self._plan(kind)
-        sources = [None] * len(self._outputs) + list(range(len(arrays))) * len(self._outputs)
-        results = [Result(points, source, self._dtype) for source in sources[: len(plan.results)]]
-        numbers = [parameter.data for parameter in self._parameters]
-        work = _Work(plan, points, results, kernels().np.fromiter(numbers, self._dtype, len(numbers)))
-        totals = work.done(threads, self._spare, kind)
-        return points, results, totals
-
-
-class _Work:
-    """One call: the blocks that are left to do, which threads share."""
-
-    def __init__(self, plan: Plan, points: Points, results: list[Result], parameters: Any) -> None:
-        self.plan, self.points, self.results, self.lock = plan, points, results, threading.Lock()
-        self.blocks = points.blocks(plan.width)
-        self.left = iter(self.blocks)
-        self.parameters = parameters
-        self.direct = [(slot, each) for slot, each in zip(plan.results, results, strict=True) if each.direct]
-        self.others = [(slot, each) for slot, each in zip(plan.results, results, strict=True) if not each.direct]
-        self.sums: Any = None
-
-    def done(self, threads: int, spare: dict[tuple[str, int], list[Memory]], kind: str) -> Any:
-        """Do all blocks, and give the totals, if there are any."""
-
-        def memory(width: int) -> Memory:
-            try:
-                return spare[kind, width].pop()
-            except IndexError:
-                return Memory(self.plan, width, self.parameters)
-
-        if threads == 1 or len(self.blocks) <= 1:
-            used = self.part(memory)
-        else:
-            from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
-
-            with ThreadPoolExecutor(threads) as pool:
-                parts = [pool.submit(self.part, memory) for _ in range(threads)]
-                used = [each for part in parts for each in part.result()]
-        totals = self.totals(used[0]) if self.plan.totals is not None and used else None
-        if len(spare) > 8:  # calls of ever new sizes
-            spare.clear()
-        for each in used:
-            spare[kind, each.width].append(each)
-        return totals
-
-    def part(self, new: Callable[[int], Memory]) -> list[Memory]:
-        """What one thread does: blocks, until none is left."""
-        memories: dict[int, Memory] = {}
-        with kernels().np.errstate(all="ignore"):
-            for index, shape in self.left:
-                width = math.prod(shape)
-                if (memory := memories.get(width)) is None:
-                    memory = memories[width] = new(width)
-                    memory.parameters[...], memory.count[...] = self.parameters, self.points.count
-                    memory.run(self.plan.ready[0])
-                self.block(index, shape, memory)
-        for memory in memories.values():
-            for slot, home in memory.home.items():  # let go of the caller's arrays
-                memory.arrays[slot] = home
-        return list(memories.values())
-
-    def block(self, index: Any, shape: tuple[int, ...], memory: Memory) -> None:
-        """Replay one block. Instructions write results where they are wanted, if that is possible."""
-        for i in self.plan.inputs:
-            self.points.load(i, index, memory)
-        for slot, result in self.direct:
-            memory.arrays[slot] = result.array[index]
-        memory.run(self.plan.ready[1])
-        if self.others or (self.plan.sums and len(self.blocks) > 1):
-            with self.lock:
-                for slot, result in self.others:
-                    result.store(index, shape, memory.arrays[slot])
-                self.sums = memory.sums.copy() if self.sums is None else self.sums + memory.sums
-
-    def totals(self, memory: Memory) -> Any:
-        """What follows from the sums over all points."""
-        if len(self.blocks) > 1:
-            memory.sums[...] = self.sums
-        with kernels().np.errstate(all="ignore"):
-            memory.run(self.plan.ready[2])
-        return memory.arrays[self.plan.totals or 0].copy()
+        numbers = self._numbers() if numbers is None else numbers
+        replay = Replay(plan, points, self._sources, numbers.astype(self._dtype, copy=False), self._spare[kind])
+        replay.run(threads)
+        return replay
 
 
 def compile(

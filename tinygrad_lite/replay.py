@@ -1,26 +1,32 @@
-"""What running a plan takes: NumPy's functions, the rows in memory, the points in blocks, the results."""
+"""What running a plan takes: the rows in memory, the points in blocks, the results."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .kernels import Group, kernels
 from .plan import WIDE, Plan
 
+Shape = tuple[int, ...]
+Block = tuple[Any, Shape, int]
+"""Where a block is among the points, its shape and how many points that are."""
+
 
 class Memory:
     """The arrays of a plan for blocks of one width."""
 
-    def __init__(self, plan: Plan, width: int, parameters: Any) -> None:
-        np, dtype = kernels().np, parameters.dtype
+    def __init__(self, plan: Plan, width: int, dtype: Any, parameters: int) -> None:
+        np = kernels().np
         stride = width + 8 if width >= WIDE else width  # rows a power of two apart would share the cache's sets
         self.plan, self.width = plan, width
         self.block = np.empty((plan.height, stride), dtype)[:, :width]
         self.sums, self.count = np.zeros(plan.sums, dtype), np.zeros((), dtype)
-        self.parameters = np.empty_like(parameters)
+        self.parameters = np.empty(parameters, dtype)
         makers: dict[str, Callable[..., Any]] = {
             "row": lambda i: self.block[i],
             "rows": lambda start, count: self.block[start : start + count],
@@ -50,56 +56,37 @@ class Memory:
             function(*operands(arrays))
 
 
-class Points:
-    """The arrays of a call, broadcast together, and how to cut them into blocks."""
+class Layout:
+    """How points of some shapes broadcast together, and the blocks that they are worked on in."""
 
-    def __init__(self, arrays: Sequence[Any], groups: Sequence[Group]) -> None:
-        if len(arrays) != len(groups):
-            raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
-        given = [group.checked(i, array) for i, (array, group) in enumerate(zip(arrays, groups, strict=True))]
-        self.groups, self.given = groups, given
-        self.shapes = [a.shape[: a.ndim - len(group.tail)] for a, group in zip(given, groups, strict=True)]
-        self.whole = self.shape = _together(self.shapes)
-        self.count = math.prod(self.whole)
-        if all(s == self.whole and a.flags.c_contiguous for s, a in zip(self.shapes, given, strict=True)):
-            self.shape = (self.count,)
-            self.arrays = [a.reshape(self.count, *group.tail) for a, group in zip(given, groups, strict=True)]
-            self.shapes = [self.shape] * len(given)
-        else:
-            broadcast = kernels().np.broadcast_to
-            self.arrays = [broadcast(a, (*self.shape, *g.tail)) for a, g in zip(given, groups, strict=True)]
+    def __init__(self, shapes: tuple[Shape, ...]) -> None:
+        self.shapes, self.shape = shapes, _together(shapes)
+        self.count = math.prod(self.shape)
+        self.alike = all(shape == self.shape for shape in shapes)
+        self.blocks = functools.cache(self._blocks)
+        self.result = functools.cache(functools.partial(Result, self))
 
-    def blocks(self, width: int) -> list[tuple[Any, tuple[int, ...]]]:
-        """Indices that cut the points into blocks of at most this width, with the shape of each."""
+    def _blocks(self, width: int) -> list[Block]:
+        """The points in blocks of at most this width."""
         if self.count <= width:
-            return [((slice(0, self.shape[0]),), self.shape)] if self.count else []
+            return [((slice(0, self.shape[0]),), self.shape, self.count)] if self.count else []
         inner = [math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
         axis = next(i for i, size in enumerate(inner) if size <= width)
         length = self.shape[axis]
         step = math.ceil(length / math.ceil(length * inner[axis] / width))
         parts = [slice(first, min(first + step, length)) for first in range(0, length, step)]
+        shapes = [(part.stop - part.start, *self.shape[axis + 1 :]) for part in parts]
         return [
-            ((*before, part), (part.stop - part.start, *self.shape[axis + 1 :]))
+            ((*before, part), shape, math.prod(shape))
             for before in kernels().np.ndindex(*self.shape[:axis])
-            for part in parts
+            for part, shape in zip(parts, shapes, strict=True)
         ]
 
-    def load(self, i: int, index: Any, memory: Memory) -> None:
-        """Bring a block of array i into memory, or let the memory be the array's own."""
-        source, slot = self.arrays[i][index], memory.plan.inputs[i]
-        home = memory.home[slot]
-        if self.groups[i].size is None:
-            if source.ndim == 1 and source.dtype == home.dtype and source.strides == home.strides:
-                memory.arrays[slot] = source
-                return
-        else:
-            source = source.transpose(-1, *range(source.ndim - 1))
-        kernels().np.copyto(home.reshape(source.shape), source, "same_kind")
+
+layout = functools.lru_cache(maxsize=256)(Layout)
 
 
-def _together(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    if len(set(shapes)) == 1:
-        return shapes[0]
+def _together(shapes: Sequence[Shape]) -> Shape:
     for (i, one), (j, other) in itertools.combinations(enumerate(shapes), 2):
         if any(m != n and 1 not in (m, n) for m, n in zip(one[::-1], other[::-1], strict=False)):
             problem = f"their points have shapes {one} and {other}"
@@ -107,19 +94,42 @@ def _together(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(kernels().np.broadcast_shapes(*shapes))
 
 
+class Points:
+    """The arrays of a call, broadcast together."""
+
+    def __init__(self, arrays: Sequence[Any], groups: Sequence[Group]) -> None:
+        if len(arrays) != len(groups):
+            raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
+        self.given = given = [group.checked(i, array) for i, (group, array) in enumerate(zip(groups, arrays))]  # noqa: B905
+        self.groups = groups
+        shapes = [a.shape if g.size is None else a.shape[:-1] for a, g in zip(given, groups)]  # noqa: B905
+        self.layout = layout(tuple(shapes))
+        self.whole, self.count, self.arrays = self.layout.shape, self.layout.count, given
+        if not self.layout.alike:
+            broadcast = kernels().np.broadcast_to
+            self.arrays = [broadcast(a, (*self.whole, *g.tail)) for a, g in zip(given, groups, strict=True)]
+        elif len(self.whole) != 1 and all(a.flags.c_contiguous for a in given):
+            self.arrays = [a.reshape(self.count, *group.tail) for a, group in zip(given, groups, strict=True)]
+            self.layout = layout(((self.count,),) * max(1, len(given)))
+
+
 class Result:
-    """An array to fill block by block: a number a point, or the gradient of an input, summed where that broadcast."""
+    """What a call fills block by block: a number a point, or the gradient of an input, summed where that broadcast."""
 
-    def __init__(self, points: Points, source: int | None, dtype: Any) -> None:
-        shape, tail = (points.shape, ()) if source is None else (points.shapes[source], points.groups[source].tail)
-        shape = (1,) * (len(points.shape) - len(shape)) + shape
-        self.shared = [own != size for own, size in zip(shape, points.shape, strict=True)]
-        self.summed = any(self.shared)
-        self.array = (kernels().np.zeros if self.summed else kernels().np.empty)((*shape, *tail), dtype)
-        self.direct = len(shape) == 1 and not tail and not self.summed
-        self.is_list = bool(tail)
+    def __init__(self, layout: Layout, source: int | None = None, size: int | None = None) -> None:
+        shape = layout.shape if source is None else layout.shapes[source]
+        shape = (1,) * (len(layout.shape) - len(shape)) + shape
+        self.shared = [own != whole for own, whole in zip(shape, layout.shape, strict=True)]
+        self.summed, self.is_list = any(self.shared), size is not None
+        self.direct = len(shape) == 1 and not self.is_list and not self.summed
+        """Whether the last instruction can write to it."""
+        self.shape = (*shape, size) if size is not None else shape
 
-    def store(self, index: Any, shape: tuple[int, ...], piece: Any) -> None:
+    def new(self, dtype: Any) -> Any:
+        """An array to fill."""
+        return (kernels().np.zeros if self.summed else kernels().np.empty)(self.shape, dtype)
+
+    def store(self, array: Any, index: Any, shape: Shape, piece: Any) -> None:
         """Take over a block."""
         piece = piece.reshape(*piece.shape[:-1], *shape)
         if self.is_list:
@@ -129,5 +139,90 @@ class Result:
             whole = [0 if isinstance(i, int) else slice(None) for i in index]
             index = tuple(w if s else i for w, i, s in zip(whole, index, self.shared, strict=False))
             axes = tuple(axis - before for axis in range(before, len(self.shared)) if self.shared[axis])
-            piece = self.array[index] + piece.sum(axes, keepdims=True)
-        self.array[index] = piece
+            piece = array[index] + piece.sum(axes, keepdims=True)
+        array[index] = piece
+
+
+Spare = dict[int, list[Memory]]
+
+
+class Replay:
+    """One call of a plan: its results, and the blocks that are left to do, which threads share."""
+
+    def __init__(self, plan: Plan, points: Points, sources: Sequence[int | None], numbers: Any, spare: Spare) -> None:
+        self.plan, self.points, self.numbers, self.spare = plan, points, numbers, spare
+        groups, layout = points.groups, points.layout
+        self.blocks = layout.blocks(plan.width)
+        self.left, self.lock = iter(self.blocks), threading.Lock()
+        self.results: list[Any] = []
+        self.direct: list[tuple[int, Any]] = []
+        self.others: list[tuple[int, Any, Any]] = []
+        for slot, source in zip(plan.results, sources):  # noqa: B905
+            form = layout.result(source, None if source is None else groups[source].size)
+            self.results.append(array := form.new(numbers.dtype))
+            if form.direct:
+                self.direct.append((slot, array))
+            else:
+                self.others.append((slot, array, form))
+        self.sums: Any = None
+        self.totals: Any = None
+
+    def run(self, threads: int) -> None:
+        """Do all blocks, and then the totals, if the plan has any."""
+        with (errstate := kernels().np.errstate)(all="ignore"):
+            if threads == 1 or len(self.blocks) <= 1:
+                used = self.part()
+            else:
+                from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
+
+                with ThreadPoolExecutor(threads) as pool:
+                    parts = [pool.submit(errstate(all="ignore")(self.part)) for _ in range(threads)]
+                    used = [each for part in parts for each in part.result()]
+            if self.plan.totals is not None and used:
+                memory = used[0]
+                if len(self.blocks) > 1:
+                    memory.sums[...] = self.sums
+                memory.run(self.plan.ready[2])
+                self.totals = memory.arrays[self.plan.totals].copy()
+        for memory in used:
+            for slot, home in memory.home.items():  # let go of the caller's arrays
+                memory.arrays[slot] = home
+            self.spare[memory.width].append(memory)
+
+    def part(self) -> list[Memory]:
+        """What one thread does: blocks, until none is left."""
+        memories: dict[int, Memory] = {}
+        for index, shape, width in self.left:
+            if (memory := memories.get(width)) is None:
+                memory = memories[width] = self.memory(width)
+            self.block(index, shape, memory)
+        return [*memories.values()]
+
+    def memory(self, width: int) -> Memory:
+        """Memory for blocks of this width, with all that is computed once a call."""
+        try:
+            memory = self.spare[width].pop()
+        except IndexError:
+            memory = Memory(self.plan, width, self.numbers.dtype, len(self.numbers))
+        memory.parameters[...], memory.count[...] = self.numbers, self.points.count
+        memory.run(self.plan.ready[0])
+        return memory
+
+    def block(self, index: Any, shape: Shape, memory: Memory) -> None:
+        """Replay one block. Instructions write results where they are wanted, if that is possible."""
+        for i, slot in self.plan.inputs.items():
+            source, home = self.points.arrays[i][index], memory.home[slot]
+            if self.points.groups[i].size is not None:
+                source = source.transpose(-1, *range(source.ndim - 1))
+            elif source.ndim == 1 and source.dtype == home.dtype and source.strides == home.strides:
+                memory.arrays[slot] = source
+                continue
+            kernels().np.copyto(home.reshape(source.shape), source, "same_kind")
+        for slot, array in self.direct:
+            memory.arrays[slot] = array[index]
+        memory.run(self.plan.ready[1])
+        if self.others or (self.plan.sums and len(self.blocks) > 1):
+            with self.lock:
+                for slot, array, form in self.others:
+                    form.store(array, index, shape, memory.arrays[slot])
+                self.sums = memory.sums.copy() if self.sums is None else self.sums + memory.sums
