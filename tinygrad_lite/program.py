@@ -10,7 +10,6 @@ nan where a point leaves the domain, never an exception or a warning.
 
 from __future__ import annotations
 
-import array
 import itertools
 import math
 import threading
@@ -103,8 +102,8 @@ class Program:
         Of no points the sum is 0 and the mean nan, and no `grad` changes.
         """
         loss, gradient = self.loss_and_grad(self._numbers(), *arrays, reduction=reduction, threads=threads)
-        # An array makes its floats as they are asked for: faster than a list of them, for many parameters.
-        for parameter, slope in zip(self.parameters, array.array("d", gradient.tobytes()), strict=True):
+        # A memoryview makes its floats as they are asked for: faster than a list of them, for many parameters.
+        for parameter, slope in zip(self.parameters, memoryview(gradient), strict=True):
             parameter.grad += slope
         return loss
 
