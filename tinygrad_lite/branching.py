@@ -13,8 +13,9 @@ from .program import Program
 from .replay import Points
 from .value import Value, topological_order, truths
 
+Replay = Callable[[Program, Sequence[Any]], list[Any]]
 
-PART = 2**17
+PART = 2**16
 """How many points are followed at a time: few enough to stay in the cache while they are sorted by paths."""
 
 
@@ -83,43 +84,13 @@ class Vectorized:
         shapes = [kernels().np.shape(array) for array in arrays]
         return value, [_summed(gradient, shape) for gradient, shape in zip(gradients, shapes, strict=True)]
 
-    def _followed(
-        self, arrays: Sequence[Any], replay: Callable[[Program, Sequence[Any]], list[Any]], count: int
-    ) -> list[Any]:
-        """Replay each known path where its guards agree, and record another at a point that is left, until none is."""
-        np = kernels().np
-        points = Points(arrays, [Group(None, None)] * len(arrays))
+    def _followed(self, arrays: Sequence[Any], replay: Replay, count: int) -> list[Any]:
+        np, points = kernels().np, Points(arrays, [Group(None, None)] * len(arrays))
         columns = [np.broadcast_to(each, points.whole).reshape(-1).astype(float, copy=False) for each in points.given]
         results = [np.empty(points.count) for _ in range(count)]
-        names, aside, paths = self._names(len(arrays)), list[int](), list[_Path]()
-        for start in range(0, points.count, PART):
-            part = slice(start, start + PART)
-            left = _Left([column[part] for column in columns], [result[part] for result in results], replay)
-            for path in paths:
-                left.follow(path)
-            while len(left.places):
-                unseen = len(left.places) + max(0, points.count - part.stop)
-                if len(paths) + len(aside) >= self._max_paths:
-                    raise ValueError(self._too_many(paths, unseen, left.columns(left.places, range(len(columns)))))
-                first = left.places[0]
-                try:
-                    path = _Path(self._f, names, [float(column[start + first]) for column in columns])
-                except (ArithmeticError, ValueError):
-                    if not paths and unseen == 1:
-                        raise
-                    aside.append(start + first)
-                    left.places = left.places[1:]
-                else:
-                    paths.append(path)
-                    left.follow(path, recorded=1)
-        if aside:  # where recording raised, replay gives inf or nan
-            left = _Left(
-                [column[aside] for column in columns], [np.full(len(aside), math.nan) for _ in results], replay
-            )
-            for path in paths:
-                left.follow(path)
-            for result, values in zip(results, left.results, strict=True):
-                result[aside] = values
+        _Call(
+            functools.partial(_Path, self._f, self._names(len(arrays))), columns, results, replay, self._max_paths
+        ).run()
         return [result.reshape(points.whole) for result in results]
 
     def _names(self, count: int) -> list[str]:
@@ -131,39 +102,76 @@ class Vectorized:
             names = []
         return [*names, *(f"argument {i}" for i in range(len(names), count))][:count]
 
-    def _too_many(self, paths: Sequence[_Path], left: int, columns: Sequence[Any]) -> str:
-        split = f"the comparison {paths[-1].split(columns)} splits them" if paths else "recording raised at each point"
-        advice = "raise max_paths, or write the choice with tl.where"
-        return f"vectorize: {self._max_paths} paths taken and {left} points are left; {split}; {advice}"
 
+class _Call:
+    """One call of a vectorized function: its arguments and results, and the paths found so far."""
 
-class _Left:
-    """Points that no path was found for yet."""
+    def __init__(
+        self, record: Callable[[list[float]], _Path], columns: list[Any], results: list[Any], replay: Replay, most: int
+    ) -> None:
+        self.record, self.columns, self.results, self.replay, self.most = record, columns, results, replay, most
+        self.count = len(results[0])
+        self.paths: list[_Path] = []
+        self.aside: list[int] = []
+        """The points at which recording raised."""
 
-    def __init__(self, columns: list[Any], results: list[Any], replay: Callable[..., list[Any]]) -> None:
-        self.all, self.results, self.replay = columns, results, replay
-        self.places = kernels().np.arange(len(results[0]))
+    def run(self) -> None:
+        """Replay each known path where its guards agree, and record another at a point that is left, until none is."""
+        np = kernels().np
+        for start in range(0, self.count, PART):
+            stop = min(start + PART, self.count)
+            left = self.along_known(np.arange(start, stop))
+            while len(left):
+                left = self.along_new(left, self.count - stop)
+        left = self.along_known(np.array(self.aside, int))  # there replay gives inf or nan
+        for result in self.results:
+            result[left] = math.nan
 
-    def columns(self, places: Any, inputs: Iterable[int]) -> list[Any]:
-        """The arguments there."""
-        whole = len(places) == len(self.all[0])
-        return [self.all[i] if whole else self.all[i].take(places) for i in inputs]
+    def along_known(self, places: Any) -> Any:
+        """Follow the known paths; the places that are left."""
+        for path in self.paths:
+            places = self.along(path, places)
+        return places
 
-    def follow(self, path: _Path, recorded: int = 0) -> None:
-        """Replay a path at the points that agree with it; the first `recorded` do, whatever the last bits say."""
-        if not len(self.places):
-            return
-        np, places = kernels().np, self.places
-        if path.agreement is not None:
-            agrees = path.agreement(*self.columns(places, path.asked)) != 0
-            agrees[:recorded] = True
+    def along_new(self, left: Any, unseen: int) -> Any:
+        """Record at the first place, and follow the path that this gives; the places that are left."""
+        if len(self.paths) + len(self.aside) >= self.most:
+            split = "recording raised at each point"
+            if self.paths:
+                columns = self.at(left, range(len(self.columns)))
+                split = f"the comparison {self.paths[-1].split(columns)} splits them"
+            counts = f"{self.most} paths taken and {len(left) + unseen} points are left"
+            raise ValueError(f"vectorize: {counts}; {split}; raise max_paths, or write the choice with tl.where")
+        try:
+            path = self.record([float(column[left[0]]) for column in self.columns])
+        except (ArithmeticError, ValueError):
+            if not self.paths and left[0] == self.count - 1:
+                raise
+            self.aside.append(left[0])
+            return left[1:]
+        self.paths.append(path)
+        return self.along(path, left, recorded=1)
+
+    def along(self, path: _Path, places: Any, recorded: int = 0) -> Any:
+        """Replay a path at the places that agree with it, the first `recorded` anyway; those that are left."""
+        np, chosen, left = kernels().np, places, places[:0]
+        if path.agreement is not None and len(places):
+            agrees = path.agreement(*self.at(places, path.asked)) != 0
+            agrees[:recorded] = True  # whatever the last bits say
             if not agrees.all():
-                places = places.take(np.flatnonzero(agrees))  # taking is faster than masking
-        self.places = self.places.take(np.flatnonzero(~agrees)) if len(places) < len(self.places) else places[:0]
-        if len(places):
-            values = self.replay(path.program, self.columns(places, range(len(self.all))))
-            for result, piece in zip(self.results, values, strict=True):
-                result[places] = piece
+                # Taking by indices is faster than masking.
+                chosen, left = places.take(np.flatnonzero(agrees)), places.take(np.flatnonzero(~agrees))
+        if len(chosen):
+            pieces = self.replay(path.program, self.at(chosen, range(len(self.columns))))
+            for result, piece in zip(self.results, pieces, strict=True):
+                result[chosen] = piece
+        return left
+
+    def at(self, places: Any, inputs: Iterable[int]) -> list[Any]:
+        """Some of the arguments there. Places ascend."""
+        if places[-1] - places[0] == len(places) - 1:
+            return [self.columns[i][places[0] : places[-1] + 1] for i in inputs]
+        return [self.columns[i].take(places) for i in inputs]
 
 
 def _summed(gradient: Any, shape: tuple[int, ...]) -> Any:
