@@ -201,6 +201,8 @@ def training(sizes, count, *, jax=False, micrograd=False):
         others.append(("JAX jit", network_jax(parameters, x, target)))
     name = f"gradient of {'-'.join(map(str, sizes))}, {count} points"
     best = pair(name, lambda: program.backward(x, target), *others)
+    numbers = np.array([parameter.data for parameter in program.parameters])
+    pair("  with the parameters in an array", lambda: program.loss_and_grad(numbers, x, target), *others[:1])
     if micrograd:
         print(f"  micrograd {once(network_micrograd(sizes, x, target)) / best[0]:.0f}×")
 

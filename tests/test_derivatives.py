@@ -104,10 +104,16 @@ def test_the_hessian_times_a_vector() -> None:
     assert data(tl.hvp(f, [x, y], [0.5, Value(-2.0)])) == pytest.approx([r[0] * 0.5 - 2 * r[1] for r in rows])
 
 
+def test_inputs_may_come_from_a_generator() -> None:
+    x, y = Value(2.0), Value(3.0)
+    assert data(tl.grad(x * y, (node for node in (x, y)))) == [3.0, 2.0]  # type: ignore[arg-type]
+
+
 def test_jvp_of_one_and_of_several_outputs() -> None:
     assert tl.jvp(lambda x, y: x * tl.exp(y), [2.0, 0.0], [1.0, 3.0]) == (2.0, 7.0)
     assert tl.jvp(lambda x: [x, x * x], [3.0], [1.0]) == ([3.0, 9.0], [1.0, 6.0])
     assert tl.jvp(lambda x: 5.0, [3.0], [1.0]) == (5.0, 0.0)
+    assert tl.jvp(lambda: 5.0, [], []) == (5.0, 0.0)
 
 
 def test_nested_gradients_do_not_confuse_their_perturbations() -> None:

@@ -82,6 +82,17 @@ def test_a_failed_save_leaves_the_old_file(page: Page, tmp_path: Path, monkeypat
     assert [each.name for each in tmp_path.iterdir()] == ["steps.html"]
 
 
+def test_save_goes_through_a_link_and_keeps_permissions(page: Page, tmp_path: Path) -> None:
+    path, link = tmp_path / "steps.html", tmp_path / "link.html"
+    path.write_text("old")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    assert page.save(link) == link
+    assert link.is_symlink()
+    assert path.read_text(encoding="utf-8") == page.html
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_notebook_shows_it_in_a_frame_of_its_own(page: Page) -> None:
     shown = page._repr_html_()
     assert re.fullmatch(r'<iframe title="Steps" sandbox="allow-scripts" style="[^"<>]*" srcdoc="[^"<>]*"></iframe>', shown)

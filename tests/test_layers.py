@@ -32,9 +32,10 @@ MAY_IMPORT = {
     "explain": {"op", "value", "steps", "symbols"},
     "layout": set(),
     "draw": {"op", "value", "naming", "steps", "layout"},
-    "page": {"steps", "symbols", "explain", "draw"},
+    "files": set(),
+    "page": {"steps", "symbols", "explain", "draw", "files"},
     "explore": {"value", "steps", "draw", "page"},
-    "nn": {"op", "ops", "value", "functional", "program"},
+    "nn": {"op", "ops", "value", "functional", "program", "files"},
     "expression": {"op", "ops", "value"},
 }
 IMPORTED_LATE = {"layout", "page"}

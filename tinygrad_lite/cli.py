@@ -7,14 +7,14 @@ import json
 import math
 import os
 import re
-import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .expression import NUMBER, FormulaError, functions, is_name, parse, shortened
+from .files import replaced
 from .value import Value
 
 HELP = """\
@@ -52,7 +52,6 @@ class CommandError(Exception):
 
     def __init__(self, message: str, status: int = 2) -> None:
         super().__init__(message, status)
-        self.message, self.status = message, status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FormulaError as error:
         return _complain(str(error), 2)
     except CommandError as error:
-        return _complain(error.message, error.status)
+        return _complain(*error.args)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _answer(argv: Sequence[str]) -> tuple[str, dict[Path, Callable[[Path], object]]]:
-    """What to print, and for each file to be written the function that writes it."""
+def _answer(argv: Sequence[str]) -> tuple[str, dict[Path, bytes]]:
+    """What to print, and what to write to each file."""
     positional, options = _split(argv)
     if "-h" in options or "--help" in options:
         return HELP + textwrap.fill(" ".join(functions()), 100, initial_indent="  ", subsequent_indent="  "), {}
@@ -86,7 +85,7 @@ def _answer(argv: Sequence[str]) -> tuple[str, dict[Path, Callable[[Path], objec
     root.backward()
     # After `e = a`, e is a: of the names of the root, those that were given are what it is differentiated by.
     derivatives = {name: node.grad for name, node in names.items() if node is not root or name in values}
-    return _report(root, derivatives, options), dict(_files(root, options))
+    return _report(root, derivatives, options), _files(root, options)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -163,42 +162,29 @@ def _json(x: float) -> float | str:
     return x if math.isfinite(x) else repr(x)
 
 
-def _files(root: Value, options: Mapping[str, str]) -> Iterator[tuple[Path, Callable[[Path], object]]]:
+def _files(root: Value, options: Mapping[str, str]) -> dict[Path, bytes]:
+    files = {}
     if "-o" in options:
         from .draw import draw
 
         path = Path(options["-o"])
         with _reported("draw the graph"):
             picture, ending = draw(root), path.suffix.lower()[1:]
-            content = picture.source.encode() if ending == "dot" else picture.pipe(format=ending)
-        yield path, lambda part: part.write_bytes(content)
+            files[path] = picture.source.encode() if ending == "dot" else picture.pipe(format=ending)
     if "--html" in options:
         from .explore import explore
 
         with _reported("make the page"):
-            page = explore(root)
-        yield Path(options["--html"]), page.save
+            files[Path(options["--html"])] = explore(root).html.encode()
+    return files
 
 
-def _write(files: Mapping[Path, Callable[[Path], object]]) -> None:
-    """Write all files or, if one cannot be written, none: each beside its place first, then all into place."""
-    with ExitStack() as cleanup:
-        parts = {path: path.with_name(f".tinygrad-lite-{os.getpid()}-{i}{path.suffix}") for i, path in enumerate(files)}
-        for path, part in parts.items():
-            with _reported(f"write {_quoted(str(path))}"):
-                cleanup.callback(_remove, part)
-                files[path](part)
-                if path.exists():
-                    path.open("r+b").close()  # raises if it is a folder or protected, while nothing is replaced yet
-                    shutil.copymode(path, part)
-        for path, part in parts.items():
-            with _reported(f"write {_quoted(str(path))}"):
-                part.replace(path)
-
-
-def _remove(part: Path) -> None:
-    with suppress(OSError):  # it is in its place by now, or never was
-        part.unlink()
+def _write(files: Mapping[Path, bytes]) -> None:
+    """Write all files or, if one cannot be written, none."""
+    with ExitStack() as written:
+        for path, content in files.items():
+            written.enter_context(_reported(f"write {_quoted(str(path))}"))
+            written.enter_context(replaced(path)).write_bytes(content)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from .value import Value, node_of, topological_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     Coefficient = Value | float
@@ -79,13 +79,14 @@ def hvp(output: Value, inputs: Sequence[Value], vector: Sequence[Value | float])
     return _gradient(dot(first, [stop_gradient(v) for v in vector]), inputs, memo)
 
 
-def _values(name: str, nodes: Sequence[Value]) -> list[Value]:
+def _values(name: str, nodes: Iterable[Value]) -> list[Value]:
     if isinstance(nodes, Value):
         raise TypeError(f"{name}: expected a sequence of Values, got one Value; put it in a list")
-    for node in nodes:
+    found = list(nodes)
+    for node in found:
         if not isinstance(node, Value):
             raise TypeError(f"{name}: expected Values, got {type(node).__name__}")
-    return list(nodes)
+    return found
 
 
 class _Term(Operand):
@@ -107,9 +108,9 @@ def _folded(node: Value) -> Value | float:
     return node.data if node.op is constant else node
 
 
-def _key(op: Op | None, args: Sequence[Value | float]) -> tuple[Any, ...]:
+def _key(op: Op | None, args: Sequence[Any]) -> tuple[Any, ...]:
     """What makes a recorded node the same as another; `repr` tells 0.0 from -0.0 and nan from itself."""
-    return op, *(arg if isinstance(arg, Value) else repr(arg) for arg in args)
+    return op, *(arg if isinstance(arg, Operand) else repr(arg) for arg in args)
 
 
 def _record(op: Op, args: list[Value | float], memo: Memo) -> Value | float:
@@ -213,7 +214,7 @@ class Series(Operand):
     def apply(cls, op: Op, args: Sequence[Any]) -> Series:
         """The series of `op`, its first coefficient computed; the same one each time it is asked for."""
         made = next(arg.made for arg in args if isinstance(arg, Series))
-        key = (op, *(arg if isinstance(arg, Operand) else repr(arg) for arg in args))
+        key = _key(op, args)
         if op is neg and args[0].op is neg:  # so that rules like σ(x)σ(-x) come back to where they began
             return args[0].args[0]  # type: ignore[no-any-return]
         if key not in made:
@@ -241,24 +242,20 @@ class Series(Operand):
             case "add" | "sub" | "neg":
                 return self.op(*(_coefficient(arg, k) for arg in self.args))
             case "mul":
-                return _total(_coefficient(x, i) * _coefficient(y, k - i) for i in range(k + 1))
+                return sum((_coefficient(x, i) * _coefficient(y, k - i) for i in range(k + 1)), 0.0)
             case "div":
-                known = _total(self[i] * _coefficient(y, k - i) for i in range(k))
+                known = sum((self[i] * _coefficient(y, k - i) for i in range(k)), 0.0)
                 return (_coefficient(x, k) - known) / _coefficient(y, 0)
         if self.products is None:
             wanted = [isinstance(arg, Series) for arg in self.args]
             partials = self.op.differentiate(self, self.args, wanted)
             self.products = [(p, arg) for p, arg in zip(partials, self.args, strict=True) if p is not None]
         terms = (_coefficient(p, k - i) * (arg[i] * i) for p, arg in self.products for i in range(1, k + 1))
-        return _total(terms) / k
+        return sum(terms, 0.0) / k
 
 
 def _coefficient(x: Any, k: int) -> Any:
     return x[k] if isinstance(x, Series) else x if k == 0 else 0.0
-
-
-def _total(terms: Any) -> Any:
-    return sum(terms, 0.0)
 
 
 def taylor(f: Callable[[Any], Any], x0: Coefficient, order: int) -> list[Any]:
@@ -277,13 +274,15 @@ def taylor(f: Callable[[Any], Any], x0: Coefficient, order: int) -> list[Any]:
         raise TypeError(f"taylor: expected a whole order, got {order!r}")
     if order < 0:
         raise ValueError(f"taylor: expected an order >= 0, got {order}")
-    x0 = x0 if isinstance(x0, Value) else number(x0)
-    return _expand("taylor", f, [Series([x0, 1.0], {})], order)[0]
+    return _expand("taylor", f, [(x0, 1.0)], order)[0]
 
 
-def _expand(name: str, f: Callable[..., Any], xs: Sequence[Series], order: int) -> list[list[Any]]:
-    """The coefficients of each output of `f`."""
-    result = f(*xs)
+def _expand(
+    name: str, f: Callable[..., Any], beginnings: Iterable[tuple[Coefficient, Coefficient]], order: int
+) -> list[list[Any]]:
+    """The coefficients of each output of `f` at series that begin so."""
+    made: dict[Any, Series] = {}
+    result = f(*(Series([x if isinstance(x, Value) else number(x) for x in known], made) for known in beginnings))
     outputs = result if isinstance(result, list | tuple) and name == "jvp" else [result]
     for output in outputs:
         if not isinstance(output, Series | Value):
@@ -293,7 +292,7 @@ def _expand(name: str, f: Callable[..., Any], xs: Sequence[Series], order: int) 
                 raise TypeError(f"{name}: expected a function that gives one number, got {output!r}") from None
     try:
         # Level by level in the order of recording, so that no coefficient is asked for far from where it is known.
-        recorded = list(xs[0].made.values())
+        recorded = list(made.values())
         for k in range(order + 1):
             for series in recorded:
                 series[k]
@@ -312,10 +311,9 @@ def jvp(f: Callable[..., Any], xs: Sequence[Coefficient], vs: Sequence[Coefficie
     """
     if len(xs) != len(vs):
         raise ValueError(f"jvp: expected a direction of {len(xs)} numbers, got {len(vs)}")
-    made: dict[Any, Series] = {}
-    pairs = [[x if isinstance(x, Value) else number(x) for x in pair] for pair in zip(xs, vs, strict=True)]
-    result = _expand("jvp", f, [Series(pair, made) for pair in pairs] or [Series([0.0], made)], 1)
-    return (result[0][0], result[0][1]) if len(result) == 1 else ([r[0] for r in result], [r[1] for r in result])
+    result = _expand("jvp", f, zip(xs, vs, strict=True), 1)
+    values, slopes = [value for value, _ in result], [slope for _, slope in result]
+    return (values[0], slopes[0]) if len(result) == 1 else (values, slopes)
 
 
 def check_grad(f: Callable[..., Any], *args: float, order: int = 1, step: float | None = None) -> None:
@@ -333,10 +331,10 @@ def check_grad(f: Callable[..., Any], *args: float, order: int = 1, step: float 
     if step is not None and not 0 < number(step) < math.inf:
         raise ValueError(f"check_grad: expected a step > 0, got {step!r}")
     at = [number(x) for x in args]
-    _compare("∂f/∂x{0}", lambda xs: [_first(f, xs)[0].data], lambda xs: [[v.grad for v in _swept(f, xs)]], at, step)
+    _compare("∂f/∂x{0}", lambda xs: [_first(f, xs)[0].data], [_slopes(f, at)], at, step)
     if order == 2:
-        second = lambda xs: [[h.data for h in row] for row in hessian(*_first(f, xs))]  # noqa: E731
-        _compare("∂²f/∂x{1}∂x{0}", lambda xs: [v.grad for v in _swept(f, xs)], second, at, step)
+        second = [[h.data for h in row] for row in hessian(*_first(f, at))]
+        _compare("∂²f/∂x{1}∂x{0}", lambda xs: _slopes(f, xs), second, at, step)
 
 
 def _first(f: Callable[..., Any], xs: Sequence[float]) -> tuple[Value, list[Value]]:
@@ -347,21 +345,16 @@ def _first(f: Callable[..., Any], xs: Sequence[float]) -> tuple[Value, list[Valu
     return output, values
 
 
-def _swept(f: Callable[..., Any], xs: Sequence[float]) -> list[Value]:
+def _slopes(f: Callable[..., Any], xs: Sequence[float]) -> list[float]:
     output, values = _first(f, xs)
     output.backward()
-    return values
+    return [value.grad for value in values]
 
 
 def _compare(
-    name: str,
-    f: Callable[[list[float]], list[float]],
-    rules: Callable[[list[float]], list[list[float]]],
-    at: list[float],
-    step: float | None,
+    name: str, f: Callable[[list[float]], list[float]], by_rules: list[list[float]], at: list[float], step: float | None
 ) -> None:
     """Hold the derivatives of f's outputs (rows) with respect to each argument (columns) against differences."""
-    by_rules = rules(at)
     for i, x in enumerate(at):
         h = step or 1e-3 * max(1.0, abs(x))
         whole, half = (_central(f, at, i, size) for size in (h, h / 2))

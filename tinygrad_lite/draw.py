@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .naming import formula, names, short, shown
+from .naming import short, shown
 from .op import constant
-from .steps import adjoints
+from .steps import adjoints, forward, held, reached
 from .value import Value, topological_order
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     import graphviz
+
+    from .steps import Arg, Forward
 
     Group = str | Callable[[Value], Hashable | None] | None
 
@@ -74,18 +76,18 @@ def draw(root: Value, *, depth: int | None = None, group: Group = None, engine: 
         raise TypeError(f"draw: expected a Value, got {type(root).__name__}")
     order = topological_order(root)
     home = _homes(order, _groups(order, group) | _cut(order, depth))
-    boxes = list(dict.fromkeys(home.values()))
+    boxes = list(dict.fromkeys(home))
     if len(boxes) > READABLE:
         advice = "draw a part with depth=4, or collapse nodes with group='.'"
         raise ValueError(f"draw: {len(boxes)} boxes, more than the {READABLE} that can be read; {advice}")
-    called = names(order)
-    edges = _edges(order, home, called, len(boxes))
+    steps = forward(order)
+    edges = _edges(steps, home, len(boxes))
     ranksep = str(round(min(max(0.45, len(edges) / len(boxes) / 4), 3), 2))  # crowded edges need a wide gap
     attributes = {"graph_attr": _GRAPH | {"ranksep": ranksep}, "node_attr": _NODE, "edge_attr": _EDGE}
     picture = Picture("computation", format="svg", **attributes)
     picture.executable, picture.boxes = engine, len(boxes)
-    for box, rows in _rows(boxes, order, home, called).items():
-        picture.node(box.id, _label(*rows), id=box.id, **_look(box, root))
+    for box, rows in _rows(boxes, steps, home).items():
+        picture.node(box.id, _label(*rows), id=box.id, **_look(box, steps))
     for (tail, head, id), label in edges.items():
         picture.edge(tail, head, label, id=id, color=None if id else _FAINT)
     return picture
@@ -127,52 +129,60 @@ def _cut(order: Sequence[Value], depth: int | None) -> dict[Value, Hashable]:
 
 
 class _Box:
-    """A box with its id, its nodes and, if it is that of a group, its title."""
+    """A box with its id, its nodes' places in the order and, if it is that of a group, its title."""
 
     def __init__(self, id: str, title: str | None) -> None:
         self.id, self.title = id, title
-        self.nodes: list[Value] = []
+        self.nodes: list[int] = []
 
 
-def _homes(order: Sequence[Value], keys: Mapping[Value, Hashable]) -> dict[Value, _Box]:
+def _homes(order: Sequence[Value], keys: Mapping[Value, Hashable]) -> list[_Box]:
     """The box that each node is in."""
     shared: dict[Hashable, _Box] = {_MORE: _Box("more", "…")}
-    home = {}
+    home = []
     for i, node in enumerate(order):
         if (key := keys.get(node)) is None:
-            home[node] = _Box(f"n{i}", None)
+            box = _Box(f"n{i}", None)
         else:
-            home[node] = shared.setdefault(key, _Box(f"g{len(shared) - 1}", short(str(key))))
-        home[node].nodes.append(node)
+            box = shared.setdefault(key, _Box(f"g{len(shared) - 1}", short(str(key))))
+        box.nodes.append(i)
+        home.append(box)
     return home
 
 
-def _rows(
-    boxes: Sequence[_Box], order: Sequence[Value], home: Mapping[Value, _Box], called: Mapping[Value, str]
-) -> dict[_Box, list[str]]:
+def _rows(boxes: Sequence[_Box], steps: Sequence[Forward], home: Sequence[_Box]) -> dict[_Box, list[str]]:
     """The lines of text in each box. A box of many nodes shows the value and derivative of its output, if it is one."""
-    root, derivative = order[-1], adjoints(order)
-    outputs = {arg for node in order for arg in node.args if home[arg] is not home[node]} | {root}
+    root, derivatives = steps[-1], adjoints(steps)
+    outputs = {arg.index for step in steps for arg in step.args if home[arg.index] is not home[step.index]}
     rows = {}
     for box in boxes:
-        rows[box] = [_title(box, called)]
-        shows = [node for node in box.nodes if node in outputs and node.op is not constant]
+        rows[box] = [_title(box, steps)]
+        nodes = [steps[i] for i in box.nodes if i in outputs or i == root.index]
+        shows = [step for step in nodes if step.op is not constant]
         if len(shows) == 1 and box.id != "more":
-            (node,) = shows
-            slope = f"∂{called[root]}/∂{called[node]} = {shown(derivative[node])}"
-            rows[box] += [_row(shown(node.data), VALUE), _row(slope, DERIVATIVE)]
+            (step,) = shows
+            slope = f"∂{root.name}/∂{step.name} = {shown(derivatives[step.index])}"
+            rows[box] += [_row(shown(step.value), VALUE), _row(slope, DERIVATIVE)]
     return rows
 
 
-def _title(box: _Box, called: Mapping[Value, str]) -> str:
+def _title(box: _Box, steps: Sequence[Forward]) -> str:
     if box.id == "more":
         return _row(f"… {len(box.nodes)} more")
     if box.title is not None:
         return f"<B>{_row(f'{box.title}: {len(box.nodes)} nodes')}</B>"
-    (node,) = box.nodes
-    written = formula(node, called)
-    title = _row(f"{called[node]} = {written}" if written else called[node])
-    return title if node.op is constant else f"<B>{title}</B>"
+    step = steps[box.nodes[0]]
+    title = _row(formula(step))
+    return title if step.op is constant else f"<B>{title}</B>"
+
+
+def formula(step: Forward) -> str:
+    """How a node was computed, `c = a + b`; of a leaf or a constant its name."""
+    if step.op is None or not step.args:
+        return step.name
+    infix = step.op.precedence < 9  # -3 needs parentheses
+    args = [f"({arg.name})" if infix and arg.constant and arg.name.startswith("-") else arg.name for arg in step.args]
+    return f"{step.name} = {short(step.op.written(args))}"
 
 
 def _row(text: str, color: str | None = None) -> str:
@@ -191,41 +201,34 @@ def _label(*rows: str) -> str:
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{cells}</TABLE>>'
 
 
-def _look(box: _Box, root: Value) -> dict[str, str]:
-    node = box.nodes[0]
-    single = "leaf" if node.op is None else "constant" if node.op is constant else "operation"
+def _look(box: _Box, steps: Sequence[Forward]) -> dict[str, str]:
+    op = steps[box.nodes[0]].op
+    single = "leaf" if op is None else "constant" if op is constant else "operation"
     kind = "group" if box.title is not None else single
-    if any(each is root for each in box.nodes):  # == is an operation
-        return {"class": f"{kind} root", "peripheries": "2", **_LOOKS[kind]}
-    return {"class": kind, **_LOOKS[kind]}
+    if steps[box.nodes[-1]] is steps[-1]:
+        return _LOOKS[kind] | {"class": f"{kind} root", "peripheries": "2"}
+    return _LOOKS[kind] | {"class": kind}
 
 
-def _edges(
-    order: Sequence[Value], home: Mapping[Value, _Box], called: Mapping[Value, str], boxes: int
-) -> dict[tuple[str, str, str | None], str | None]:
+def _edges(steps: Sequence[Forward], home: Sequence[_Box], boxes: int) -> dict[tuple[str, str, str | None], str | None]:
     """The label of each edge, by its two boxes and its id. `x * x` has two edges; boxes of many nodes share one."""
     edges: dict[tuple[str, str, str | None], str | None] = {}
-    for i, node in enumerate(order):
-        partials = node.partials() if boxes <= NUMBER_LABELS else []
-        for k, arg in enumerate(node.args):
-            tail, head = home[arg], home[node]
-            if tail.title or head.title:
+    flows = reached(steps, {box.nodes[0] for box in home if box.title is None}) if boxes <= FULL_LABELS else {}
+    for step in steps:
+        for k, arg in enumerate(step.args):
+            tail, head = home[arg.index], home[step.index]
+            if tail.title is not None or head.title is not None:
                 if tail is not head:
                     edges[tail.id, head.id, None] = None
-            elif arg.op is constant or boxes > NUMBER_LABELS:
-                edges[tail.id, head.id, f"e{i}_{k}"] = None
+            elif arg.constant or boxes > NUMBER_LABELS:
+                edges[tail.id, head.id, f"e{step.index}_{k}"] = None
             else:
-                name = _local(order, node, arg, called) if boxes <= FULL_LABELS else ""
-                edges[tail.id, head.id, f"e{i}_{k}"] = _label(_row(name + shown(partials[k] or 0.0)))
+                name = _local(step, arg, flows) if flows else ""
+                edges[tail.id, head.id, f"e{step.index}_{k}"] = _label(_row(name + shown(arg.partial or 0.0)))
     return edges
 
 
-def _local(order: Sequence[Value], node: Value, arg: Value, called: Mapping[Value, str]) -> str:
+def _local(step: Forward, arg: Arg, flows: Mapping[int, int]) -> str:
     """`∂c/∂b = `; but `(∂e/∂b)|_c = ` where e uses b directly and also through c, which is held."""
-    below = {arg}
-    for each in order:
-        if not below.isdisjoint(each.args):
-            below.add(each)
-    held = [called[other] for other in dict.fromkeys(node.args) if other is not arg and other in below]
-    name = f"∂{called[node]}/∂{called[arg]}"
-    return f"({name})|_{','.join(held)} = " if held else f"{name} = "
+    name, others = f"∂{step.name}/∂{arg.name}", held(step, arg.index, flows)
+    return f"({name})|_{','.join(others)} = " if others else f"{name} = "

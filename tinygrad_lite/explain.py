@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from .op import OPS, RESERVED, Op, constant
-from .steps import Backward, Forward, steps
+from .steps import Backward, Forward, held, reached, steps
 from .symbols import LATEX, TEXT, Symbol, differentiate, number_written, write
 from .value import Value, topological_order
 
@@ -43,11 +43,7 @@ class Writer:
         self.forward = {step.index: step for step in steps if isinstance(step, Forward)}
         self.backward = {step.index: step for step in steps if isinstance(step, Backward)}
         self.root = max(self.forward)
-        self.sources: dict[int, int] = {}
-        """For each node those that it depends on by a path of derivatives, as the bits of an int."""
-        for i, step in self.forward.items():
-            flows = [self.sources[arg.index] for arg in step.args if arg.partial is not None]
-            self.sources[i] = functools.reduce(int.__or__, flows, 1 << i)
+        self.sources = reached(self.forward.values(), self.forward)
 
     def depends(self, i: int, source: int) -> bool:
         """Whether a derivative flows from node `i` to node `source`."""
@@ -104,11 +100,10 @@ class Writer:
 
     def _local_name(self, user: int, node: int) -> str:
         """∂c/∂b; but (∂e/∂b)|_c where e uses b directly and also through c, which is held."""
-        flows = dict.fromkeys(arg.index for arg in self.forward[user].args if arg.partial is not None)
-        held = [self._name(i) for i in flows if i != node and self.depends(i, node)]
-        if not held:
+        others = [self.notation.name(name) for name in held(self.forward[user], node, self.sources)]
+        if not others:
             return self.notation.derivative.format(self._name(user), self._name(node))
-        named = ",".join(_shortened(held, self.notation.ellipsis))
+        named = ",".join(_shortened(others, self.notation.ellipsis))
         return self.notation.direct.format(self._name(user), self._name(node), named)
 
     def _product(self, term: Term, adjoint: str, partial: str) -> str:
@@ -134,15 +129,16 @@ class Writer:
     def _closed(self) -> dict[int, Symbol]:
         """∂root/∂node in the names of the leaves."""
         values: dict[int, Symbol] = {}
+        args: dict[int, list[Symbol]] = {}
         for i, step in self.forward.items():
-            args = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
-            values[i] = Symbol.apply(step.op, args) if step.op and args else Symbol(name=step.name, number=step.value)
+            args[i] = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
+            named = Symbol(name=step.name, number=step.value)
+            values[i] = Symbol.apply(step.op, args[i]) if step.op and step.args else named
         terms: dict[int, list[Symbol]] = {i: [] for i in self.forward} | {self.root: [Symbol(number=1.0)]}
         adjoints: dict[int, Symbol] = {}
         for i, step in reversed(self.forward.items()):
             adjoints[i] = _total(reversed(terms[i]))
-            args = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
-            for node, partial in _by_arg(step, values[i], args).items():
+            for node, partial in _by_arg(step, values[i], args[i]).items():
                 terms[node].append(adjoints[i] * partial)
         return adjoints
 
@@ -172,7 +168,7 @@ class Explanation:
 
     def __init__(self, sections: Callable[[Notation], list[Section]]) -> None:
         self._sections = functools.cache(sections)
-        self._sections(TEXT)
+        self._sections(TEXT)  # raises here, not when it is shown
 
     def __str__(self) -> str:
         sections = [[title, *("  " + " = ".join(sides) for sides in lines)] for title, lines in self._sections(TEXT)]
@@ -249,27 +245,26 @@ def _places(root: Value, sources: Sequence[Value]) -> list[int]:
 
 
 def _sections(writer: Writer, sources: Sequence[int] | None, closed: bool) -> list[Section]:
-    def taken(i: int) -> bool:
-        return sources is None or any(writer.depends(i, source) for source in sources)
-
-    users: dict[int, list[list[str]]] = {i: [] for i in writer.forward}
-    chain, leaves = [], []
-    for i, step in reversed(writer.backward.items()):
-        if not taken(i):
-            continue
+    taken = [
+        step
+        for step in writer.backward.values()
+        if sources is None or any(writer.depends(step.index, source) for source in sources)
+    ]
+    direct: dict[int, list[list[str]]] = {i: [] for i in writer.forward}
+    for step in reversed(taken):
         for term in step.terms:
-            users[term.user].append(writer.local(term, i))
-        if writer.forward[i].op is None:
-            leaves.append(i)
-    for i, step in writer.backward.items():
-        if taken(i) and not writer.is_direct(step) and (i != writer.root or i in (sources or ())):
-            chain.append(writer.adjoint(step))
-    direct = [line for lines in users.values() for line in lines]
+            direct[term.user].append(writer.local(term, step.index))
+    chain = [
+        writer.adjoint(step)
+        for step in taken
+        if not writer.is_direct(step) and (step.index != writer.root or step.index in (sources or ()))
+    ]
     values = [writer.value(step) for step in writer.forward.values()] if sources is None else []
+    leaves = [i for i, step in writer.forward.items() if step.op is None]
     asked = leaves if sources is None else sources
     sections = [
         ("Values", values),
-        ("Directly connected nodes", direct),
+        ("Directly connected nodes", [line for lines in direct.values() for line in lines]),
         ("Chain rule", chain),
         ("Closed form", [writer.closed(i) for i in asked] if closed else []),
     ]

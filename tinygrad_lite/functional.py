@@ -7,25 +7,9 @@ anew at each point. With numbers alone the results are floats.
 from __future__ import annotations
 
 import math
-import operator
 
-from . import ops
-from .ops import (
-    abs,
-    declare,
-    dot,
-    equal,
-    exp,
-    exp_difference,
-    less,
-    log1p,
-    maximum,
-    relu,
-    softplus,
-    stop_gradient,
-    sum,
-    where,
-)
+from .op import RESERVED, declare
+from .ops import abs, dot, equal, exp, exp_difference, less, log1p, maximum, relu, softplus, stop_gradient, sum, where
 from .value import Value
 
 TYPE_CHECKING = False
@@ -78,7 +62,7 @@ logsumexp = declare(
 >>> logsumexp([1000.0, 1000.0])
 1000.6931471805599
 """
-ops.RESERVED.add("logsumexp")
+RESERVED.add("logsumexp")
 
 
 def _peak(name: str, xs: Sequence[Scalar]) -> Any:
@@ -147,15 +131,11 @@ def cross_entropy(logits: Sequence[Any], target: Any, reduction: str = "mean") -
         total = logsumexp(shifted)
         terms = [(p, total - x) for p, x in zip(target, shifted, strict=True) if isinstance(p, Value) or p != 0]
         return dot([p for p, _ in terms], [x for _, x in terms])
-    try:
-        index = operator.index(target)
-    except TypeError:
-        index = None
-    if index is None or isinstance(target, bool):
+    if isinstance(target, bool) or not hasattr(target, "__index__"):
         raise TypeError(f"cross_entropy: expected a class index or a sequence of probabilities, got {target!r}")
-    if not 0 <= index < len(shifted):
-        raise ValueError(f"cross_entropy: expected a class from 0 to {len(shifted) - 1}, got {index}")
-    return logsumexp(shifted) - shifted[index]
+    if not 0 <= target < len(shifted):
+        raise ValueError(f"cross_entropy: expected a class from 0 to {len(shifted) - 1}, got {target}")
+    return logsumexp(shifted) - shifted[target]
 
 
 def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> Any:

@@ -8,7 +8,7 @@ from .op import constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from .value import Value
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _UNSHOWABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
 _RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
 _LEFT_TO_RIGHT_MARK = "\u200e"
+_LONGEST = 40
 
 
 def shown(x: float) -> str:
@@ -27,19 +28,19 @@ def shown(x: float) -> str:
     return f"{x:.0f}" if abs(x) < 1e6 and x == int(x) else f"{x:.4g}"
 
 
-def short(text: str, limit: int = 40) -> str:
-    """`text` as one line of at most `limit` characters, cut with …, and what cannot be shown replaced by �.
+def short(text: str) -> str:
+    """`text` as one line of at most 40 characters, cut with …, and what cannot be shown replaced by �.
 
-    >>> short("two\\nlines"), short("w1·x1 + w2·x2 + w3·x3", limit=16)
-    ('two lines', 'w1·x1 + w2·x2 …')
+    >>> short("two\\nlines"), short("w1·x1 + w2·x2 + w3·x3 + w4·x4 + w5·x5 + b")
+    ('two lines', 'w1·x1 + w2·x2 + w3·x3 + w4·x4 + w5·x5 …')
     """
     import re
 
-    line = re.sub(_UNSHOWABLE, "�", " ".join(text[: 4 * limit].split()))
-    if len(line) > limit or len(text) > 4 * limit:
-        head = line[: limit - 1]
+    line = re.sub(_UNSHOWABLE, "�", " ".join(text[: 4 * _LONGEST].split()))
+    if len(line) > _LONGEST or len(text) > 4 * _LONGEST:
+        head = line[: _LONGEST - 1]
         words = head.rpartition(" ")[0]
-        line = f"{words} …" if 2 * len(words) > limit else f"{head}…"
+        line = f"{words} …" if 2 * len(words) > _LONGEST else f"{head}…"
     # Or " = 2" would be shown to the left of a Hebrew name.
     return line + _LEFT_TO_RIGHT_MARK if re.search(_RIGHT_TO_LEFT, line) else line
 
@@ -58,20 +59,3 @@ def names(order: Sequence[Value]) -> dict[Value, str]:
     taken = set(labels.values())
     unused = (name for i in itertools.count(1) if (name := f"v{i}") not in taken)
     return {node: labels.get(node) or (shown(node.data) if node.op is constant else next(unused)) for node in order}
-
-
-def formula(node: Value, names: Mapping[Value, str], limit: int = 40) -> str:
-    """How a node was computed, from the names of its arguments; empty for leaves and constants.
-
-    >>> from tinygrad_lite.value import Value, topological_order
-    >>> e = Value(2.0, "c") * -3
-    >>> formula(e, names(topological_order(e)))
-    'c·(-3)'
-    """
-    if node.op is None or not node.args:
-        return ""
-    args = [names[arg] for arg in node.args]
-    if node.op.precedence < 9:  # an infix operator: -3 needs parentheses
-        args = [f"({arg})" if x.op is constant and arg.startswith("-") else arg
-                for arg, x in zip(args, node.args, strict=True)]  # fmt: skip
-    return short(node.op.written(args), limit)

@@ -504,23 +504,17 @@ def save(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
     >>> q.data
     1.5
     """
-    import secrets
     import zipfile
-    from pathlib import Path
 
     import numpy as np
 
-    target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file, zipfile.ZipFile(file, "w") as archive:
-            for name, group in _named(_leaves("save", parameters)).items():
-                with archive.open(f"{name}.npy", "w") as entry:
-                    numbers = [parameter.data for parameter in group]
-                    np.lib.format.write_array(entry, np.array(numbers).reshape(_shape(group)))
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    from .files import replaced
+
+    with replaced(path) as part, zipfile.ZipFile(part, "w") as archive:
+        for name, group in _named(_leaves("save", parameters)).items():
+            with archive.open(f"{name}.npy", "w") as entry:
+                numbers = [parameter.data for parameter in group]
+                np.lib.format.write_array(entry, np.array(numbers).reshape(_shape(group)))
 
 
 def load(parameters: Iterable[Value], path: str | PathLike[str]) -> None:

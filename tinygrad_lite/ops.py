@@ -21,9 +21,7 @@ from .op import OPS, RESERVED, Method, Op, Operand, constant, declare, number, p
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, TypeVar
-
-    T = TypeVar("T")
+    from typing import Any
 
 __all__ = ["OPS", "RESERVED", "Method", "Op", "Operand", "constant", "declare", "number", "pull_any"]
 
@@ -237,7 +235,7 @@ def _ties(out: Any, *xs: Any) -> list[Any]:
     return [each / count for each in chosen]
 
 
-def _pairs(args: Sequence[T]) -> list[tuple[T, T]]:
+def _pairs(args: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(args[: len(args) // 2], args[len(args) // 2 :], strict=True))
 
 

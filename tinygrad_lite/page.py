@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from .draw import DERIVATIVE, VALUE
 from .explain import MOST_TERMS, Writer
+from .files import replaced
 from .steps import Backward, Forward
 from .symbols import LATEX, TEXT
 
@@ -35,14 +36,9 @@ class Page:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, which any browser opens without a network; give its path."""
-        path = Path(path)
-        part = path.with_name(f"{path.name}.part")
-        try:
-            part.write_text(self.html, encoding="utf-8")
-            part.replace(path)  # the whole page or, on a full disk say, none of it
-        finally:
-            part.unlink(missing_ok=True)
-        return path
+        with replaced(path) as part:
+            part.write_bytes(self.html.encode())
+        return Path(path)
 
 
 def page_of(svg: bytes, taken: Sequence[Forward | Backward]) -> Page:
@@ -100,11 +96,10 @@ def _items(taken: Sequence[Forward | Backward]) -> str:
     latex, text = Writer(taken, LATEX), Writer(taken, TEXT)
     items = []
     for number, step in enumerate(taken, 1):
-        phase, formula, spoken = (
-            ("forward", latex.value(step), text.value(step))
-            if isinstance(step, Forward)
-            else ("backward", latex.adjoint(step), text.adjoint(step))
-        )
+        if isinstance(step, Forward):
+            phase, formula, spoken = "forward", latex.value(step), text.value(step)
+        else:
+            phase, formula, spoken = "backward", latex.adjoint(step), text.adjoint(step)
         note = _note(step) + _locals(step, latex, text)
         items.append(
             f'<li value="{number}" data-phase="{phase}"><div>{_math(formula, spoken)}<small>{note}</small></div></li>'

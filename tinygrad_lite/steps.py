@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+from collections import namedtuple
+
 from .naming import names
 from .op import Op, constant
 from .value import Value, topological_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, ClassVar
-
-    Partials = Mapping[Value, Sequence[float | None]]
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
-class Record:
-    """Plain data: the fields in order, equal if they are equal, not to be changed. (A NamedTuple without `typing`.)"""
-
-    __slots__ = ()
-    fields: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, *fields: Any) -> None:
-        for name, field in zip(self.fields, fields, strict=True):
-            object.__setattr__(self, name, field)
-
-    def __setattr__(self, name: str, field: Any) -> None:
-        raise AttributeError(f"{type(self).__name__} is plain data, not to be changed")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, name) for name in self.fields)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self.__reduce__() == other.__reduce__()
-
-    def __hash__(self) -> int:
-        return hash(self.__reduce__())
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.fields)})"
-
-
-class Arg(Record):
+class Arg(namedtuple("Arg", ("index", "name", "number", "partial", "constant"))):
     """An edge of the graph, as the operation saw it; `partial` is None where no derivative flows."""
 
-    fields = __slots__ = ("index", "name", "number", "partial", "constant")
+    __slots__ = ()
     index: int
     name: str
     number: float
@@ -51,10 +25,10 @@ class Arg(Record):
     constant: bool
 
 
-class Forward(Record):
+class Forward(namedtuple("Forward", ("index", "name", "value", "op", "args"))):
     """The computation of one node: c = a + b = 2 + 1 = 3. `index` is its place in the topological order."""
 
-    fields = __slots__ = ("index", "name", "value", "op", "args")
+    __slots__ = ()
     index: int
     name: str
     value: float
@@ -62,13 +36,13 @@ class Forward(Record):
     args: tuple[Arg, ...]
 
 
-class Term(Record):
+class Term(namedtuple("Term", ("user", "name", "adjoint", "partials"))):
     """What one user of a node adds to its adjoint: ∂root/∂user · ∂user/∂node.
 
     `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is their sum.
     """
 
-    fields = __slots__ = ("user", "name", "adjoint", "partials")
+    __slots__ = ()
     user: int
     name: str
     adjoint: float
@@ -85,10 +59,10 @@ class Term(Record):
         return self.adjoint * self.partial
 
 
-class Backward(Record):
+class Backward(namedtuple("Backward", ("index", "name", "adjoint", "terms"))):
     """The derivative of the root with respect to one node, and the terms that it is the sum of."""
 
-    fields = __slots__ = ("index", "name", "adjoint", "terms")
+    __slots__ = ()
     index: int
     name: str
     adjoint: float
@@ -112,37 +86,50 @@ def steps(root: Value) -> list[Forward | Backward]:
     """
     if not isinstance(root, Value):
         raise TypeError(f"steps: expected a Value, got {type(root).__name__}")
-    order = topological_order(root)
-    partials = {node: node.partials() for node in order}
-    forward = _forward(order, partials)
-    taken = [step for step in forward if step.op is not constant or step is forward[-1]]
-    return [*taken, *_backward(taken, list(adjoints(order, partials).values()))]
+    every = forward(topological_order(root))
+    taken = [step for step in every if step.op is not constant or step is every[-1]]
+    return [*taken, *_backward(taken, adjoints(every))]
 
 
-def adjoints(order: Sequence[Value], partials: Partials | None = None) -> dict[Value, float]:
-    """The derivative of the last node of a topological order with respect to each, in the sums of `Value.backward`.
-
-    `partials` are those of each node, if they are known already.
-    No `grad` is read or written: explanations and pictures are right before `backward`, and after two.
-    """
-    found = dict.fromkeys(order, 0.0)
-    found[order[-1]] = 1.0
-    for node in reversed(order):
-        for arg, partial in zip(node.args, partials[node] if partials else node.partials(), strict=True):
-            if partial is not None:
-                found[arg] += found[node] * partial
-    return found
-
-
-def _forward(order: Sequence[Value], partials: Partials) -> list[Forward]:
+def forward(order: Sequence[Value]) -> list[Forward]:
+    """The step of each node of a topological order, constants too."""
     name, place = names(order), {node: i for i, node in enumerate(order)}
     return [
         Forward(i, name[node], node.data, node.op, tuple(
             Arg(place[arg], name[arg], number, partial, arg.op is constant)
-            for arg, number, partial in zip(node.args, node.numbers, partials[node], strict=True)
+            for arg, number, partial in zip(node.args, node.numbers, node.partials(), strict=True)
         ))
         for i, node in enumerate(order)
     ]  # fmt: skip
+
+
+def adjoints(forward: Sequence[Forward]) -> list[float]:
+    """The derivative of the last node with respect to each, in the sums of `Value.backward`.
+
+    No `grad` is read or written: explanations and pictures are right before `backward`, and after two.
+    """
+    found = [0.0] * len(forward)
+    found[-1] = 1.0
+    for step in reversed(forward):
+        for arg in step.args:
+            if arg.partial is not None:
+                found[arg.index] += found[step.index] * arg.partial
+    return found
+
+
+def reached(forward: Iterable[Forward], among: Collection[int]) -> dict[int, int]:
+    """For each node the nodes `among` that a derivative flows to from it, as the bits of an int."""
+    found: dict[int, int] = {}
+    for step in forward:
+        flows = [found[arg.index] for arg in step.args if arg.partial is not None]
+        found[step.index] = functools.reduce(int.__or__, flows, (step.index in among) << step.index)
+    return found
+
+
+def held(step: Forward, node: int, reached: Mapping[int, int]) -> list[str]:
+    """The names of the other arguments that depend on the node: c in (∂e/∂b)|_c, where e uses b directly and by c."""
+    others = {arg.index: arg.name for arg in step.args if arg.partial is not None and arg.index != node}
+    return [name for i, name in others.items() if reached[i] >> node & 1]
 
 
 def _backward(forward: Sequence[Forward], adjoints: Sequence[float]) -> list[Backward]:

@@ -70,24 +70,17 @@ def _folded(op: Op, symbols: Sequence[Symbol], constants: Sequence[float | None]
 
 
 class Notation:
-    """How formulas are spelled."""
+    """How formulas are spelled: in a terminal."""
 
-    def __init__(
-        self,
-        latex: bool,
-        name: Callable[[str], str],
-        number: Callable[[float], str],
-        times: str,
-        derivative: str,
-        direct: str,
-        ellipsis: str,
-    ) -> None:
-        self.latex, self.name, self.number, self.times = latex, name, number, times
-        self.derivative, self.direct, self.ellipsis = derivative, direct, ellipsis
+    latex = False
+    times, ellipsis = "·", "…"
+    derivative, direct = "∂{}/∂{}", "(∂{}/∂{})|_{}"
+    name: Callable[[str], str] = staticmethod(str)
+    number: Callable[[float], str] = staticmethod(shown)
 
     def enclosed(self, formula: str) -> str:
         """The formula in parentheses, which grow only around a fraction."""
-        return rf"\left({formula}\right)" if r"\frac" in formula else f"({formula})"
+        return rf"\left({formula}\right)" if self.latex and r"\frac" in formula else f"({formula})"
 
 
 _GREEK = {
@@ -129,23 +122,24 @@ def _latex_number(x: float) -> str:
     >>> _latex_number(2.5), _latex_number(-1e-17), _latex_number(2.5e6)
     ('2.5', '-10^{-17}', '2.5 \\cdot 10^{6}')
     """
-    import re
+    mantissa, e, exponent = shown(x).partition("e")
+    if not e:
+        return mantissa.replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
+    factor = {"1": "", "-1": "-"}.get(mantissa, rf"{mantissa} \cdot ")
+    return f"{factor}10^{{{int(exponent)}}}"
 
-    text = shown(x).replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
-    mantissa, e, exponent = text.partition("e") if "\\" not in text else (text, "", "")
-    return re.sub(r"^(-?)1 \\cdot ", r"\1", rf"{mantissa} \cdot 10^{{{int(exponent)}}}") if e else mantissa
+
+class _Latex(Notation):
+    """How they are spelled in LaTeX."""
+
+    latex = True
+    times, ellipsis = r" \cdot ", r"\cdots"
+    derivative = r"\frac{{\partial {}}}{{\partial {}}}"
+    direct = r"\left.\frac{{\partial {}}}{{\partial {}}}\right|_{{{}}}"
+    name, number = staticmethod(_latex_name), staticmethod(_latex_number)
 
 
-TEXT = Notation(False, str, shown, "·", "∂{}/∂{}", "(∂{}/∂{})|_{}", "…")
-LATEX = Notation(
-    True,
-    _latex_name,
-    _latex_number,
-    r" \cdot ",
-    r"\frac{{\partial {}}}{{\partial {}}}",
-    r"\left.\frac{{\partial {}}}{{\partial {}}}\right|_{{{}}}",
-    r"\cdots",
-)
+TEXT, LATEX = Notation(), _Latex()
 
 
 def write(root: Symbol, notation: Notation, *, numbers: bool = False) -> str:
@@ -221,10 +215,5 @@ def _frame(op: Op, count: int, latex: bool) -> tuple[list[float], float]:
 
 def differentiate(op: Op, out: Symbol, args: Sequence[Symbol], wanted: Sequence[bool]) -> list[Symbol | None]:
     """∂out/∂arg for each argument, by the textbook's rule where there is one; None where no derivative flows."""
-    partials = _as_in_textbooks(op).differentiate(out, args, wanted)
+    partials = Op(op.name, op.scalar, op.textbook or op.partials).differentiate(out, args, wanted)
     return [p if p is None or isinstance(p, Symbol) else Symbol(number=float(p)) for p in partials]
-
-
-@functools.cache
-def _as_in_textbooks(op: Op) -> Op:
-    return Op(op.name, op.scalar, op.textbook or op.partials)
