@@ -186,3 +186,9 @@ def test_a_loss_of_sequences_is_the_mean_or_the_sum_of_its_losses(loss: Any, out
 def test_the_slope_of_a_loss(loss: Any, output: float, target: float, slope: float) -> None:
     assert gradient(lambda xs: loss(xs[0], target), [output])[1] == [slope]
     assert gradient(lambda xs: loss(xs, [Value(target)]), [output])[1] == [slope]
+
+
+def test_a_target_may_be_an_array_without_axes() -> None:
+    z = [Value(0.5), Value(-1.0)]
+    assert tl.cross_entropy(z, np.array(1)).data == tl.cross_entropy(z, 1).data
+    assert tl.binary_cross_entropy(np.array(0.5), np.array(1)) == tl.binary_cross_entropy(0.5, 1)

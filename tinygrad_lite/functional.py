@@ -120,10 +120,10 @@ def cross_entropy(logits: Sequence[Any], target: Any, reduction: str = "mean") -
     class out of the sum, even at a logit of -inf. Raises TypeError for a target that is neither, ValueError for an
     index out of range, a wrong number of probabilities or a negative one.
     """
-    if len(logits) and hasattr(logits[0], "__len__"):
+    if len(logits) and _is_list(logits[0]):
         return _reduced(cross_entropy, logits, target, reduction)
     shifted = _shifted("cross_entropy", logits)
-    if hasattr(target, "__len__") and not isinstance(target, str):
+    if _is_list(target):
         if len(target) != len(shifted):
             raise ValueError(f"cross_entropy: expected {len(shifted)} probabilities, got {len(target)}")
         if any(not isinstance(p, Value) and p < 0 for p in target):
@@ -146,7 +146,7 @@ def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> An
 
     Raises ValueError for a probability outside 0 to 1, and for sequences of different lengths.
     """
-    if hasattr(logit, "__len__"):
+    if _is_list(logit):
         return _reduced(binary_cross_entropy, logit, target, reduction)
     if not isinstance(target, Value) and not 0 <= target <= 1:
         raise ValueError(f"binary_cross_entropy: expected a target from 0 to 1, got {target!r}")
@@ -161,7 +161,7 @@ def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") ->
 
     Raises ValueError for sequences of different lengths.
     """
-    if hasattr(prediction, "__len__"):
+    if _is_list(prediction):
         return _reduced(mean_squared_error, prediction, target, reduction)
     return (prediction - target) ** 2
 
@@ -174,19 +174,24 @@ def hinge(score: Any, target: Any, reduction: str = "mean") -> Any:
 
     Raises ValueError for another target, and for sequences of different lengths.
     """
-    if hasattr(score, "__len__"):
+    if _is_list(score):
         return _reduced(hinge, score, target, reduction)
     if not isinstance(target, Value) and target not in (-1, 1):
         raise ValueError(f"hinge: expected a target of -1 or 1, got {target!r}")
     return relu(1.0 - score * target)
 
 
+def _is_list(x: Any) -> bool:
+    """Whether it is a sequence of numbers, not one of them: arrays without axes have `__len__` too."""
+    return hasattr(x, "__len__") and getattr(x, "shape", None) != () and not isinstance(x, str)
+
+
 def _reduced(loss: Callable[[Any, Any], Any], outputs: Sequence[Any], targets: Sequence[Any], reduction: str) -> Any:
     name = loss.__name__
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{name}: expected 'mean' or 'sum' as the reduction, got {reduction!r}")
-    if not hasattr(targets, "__len__") or len(outputs) != len(targets):
-        got = len(targets) if hasattr(targets, "__len__") else repr(targets)
+    if not _is_list(targets) or len(outputs) != len(targets):
+        got = len(targets) if _is_list(targets) else repr(targets)
         raise ValueError(f"{name}: expected {len(outputs)} targets, got {got}")
     losses = [loss(output, target) for output, target in zip(outputs, targets, strict=True)]
     return sum(losses) if reduction == "sum" else mean(losses)
