@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from . import ops
-from .tape import LIST, UNIFORM, VARYING, Trace
+from .tape import LIST, UNIFORM, VARYING, Trace, uncollected
 from .value import Value, topological_order
 
 
+@uncollected
 def flattened(
     trace: Trace, outputs: Sequence[Value], inputs: Sequence[Sequence[Value]], lists: Sequence[bool]
 ) -> tuple[dict[Value, int], list[Value]]:
@@ -37,7 +39,7 @@ def _item(trace: Trace, node: Value, items: dict[Value, int], sums: _Sums) -> in
         return trace.item(trace.tape.constant(node.data))
     found = sums.found.get(node)
     if found is None:
-        return trace.apply(node.op, tuple(items[arg] for arg in node.args))  # type: ignore[arg-type]
+        return trace.apply(node.op, tuple([items[arg] for arg in node.args]))  # type: ignore[arg-type]
     terms = [items[term] for term in found.rest]
     if found.products:
         product = sums.products[found.xs]
@@ -52,7 +54,7 @@ def _item(trace: Trace, node: Value, items: dict[Value, int], sums: _Sums) -> in
 def _varying(order: Sequence[Value], inputs: set[Value]) -> set[Value]:
     varying = set(inputs)
     for node in order:
-        if node not in varying and not varying.isdisjoint(node.args):
+        if node.op is not None and not varying.isdisjoint(node.args):
             varying.add(node)
     return varying
 
@@ -112,10 +114,7 @@ class _Sums:
     """The sums of a graph that are worth being one instruction: long ones, and rows of a matrix product."""
 
     def __init__(self, order: Sequence[Value], varying: set[Value], outputs: Sequence[Value]) -> None:
-        uses = defaultdict(int, dict.fromkeys(outputs, 2))
-        for node in order:
-            for arg in node.args:
-                uses[arg] += 1
+        uses = Counter(itertools.chain(outputs, outputs, itertools.chain.from_iterable([node.args for node in order])))
         found: dict[Value, _Sum] = {}
         passed: set[Value] = set()
         for node in reversed(order):

@@ -7,20 +7,43 @@ this leaves a `Tape`, one NumPy function a row, equal rows once.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import gc
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from . import ops
 from .kernels import kernels
 from .op import Op, Operand
 
-UNIFORM, VARYING, REDUCED = range(3)
-"""Phases: computed once a call, for each point, once from sums over all points."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+UNIFORM, REDUCED, VARYING = range(3)
+"""Phases: computed once a call, once from sums over all points, for each point. A row has the latest of its args."""
 PACKED = {"add.reduce", "maximum.reduce", "minimum.reduce", "inner", "matmul", "matmul_transposed", "outer"}
 """Functions of lists of rows; the others work row by row."""
 COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 LIST = 8
 """From this length on, a list is worth an instruction of its own."""
+
+
+def uncollected(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, run without garbage collection: it makes many objects and no cycles that it drops.
+
+    Python would look through all of them again whenever there are a quarter more, which takes as long as the rest.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not gc.isenabled():
+            return function(*args, **kwargs)
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            gc.enable()
+
+    return run
 
 
 class Step(NamedTuple):
@@ -33,18 +56,60 @@ class Step(NamedTuple):
 
 
 class Symbol(Operand):
-    """A row of a tape, as the rules of the table see it."""
+    """An argument of a rule of the table, or what one of the rule's calls gives."""
 
-    __slots__ = ("row", "tape")
+    __slots__ = ("place", "rule")
 
-    def __init__(self, tape: Tape, row: int) -> None:
-        self.tape, self.row = tape, row
+    def __init__(self, rule: Rule, place: int) -> None:
+        self.rule, self.place = rule, place
 
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Symbol:
-        """The row of `op` at symbols and numbers."""
-        tape: Tape = next(arg.tape for arg in args if isinstance(arg, Symbol))
-        return Symbol(tape, tape.apply(op, [tape.row(arg) for arg in args]))
+        """The symbol of `op` at symbols and numbers: its array form, written out."""
+        rule: Rule = next(arg.rule for arg in args if isinstance(arg, Symbol))
+        if op is ops.dot and len(args) >= 2 * LIST:
+            return rule.call("inner", args)
+        if op.arity is None and isinstance(op.array, str):
+            if len(args) >= LIST:
+                return rule.call(f"{op.array}.reduce", args)
+            return rule.symbol(functools.reduce(lambda x, y: rule.call(str(op.array), (x, y)), args))
+        if op.array is None or isinstance(op.array, str):
+            return rule.call(op.array or op, args)
+        return rule.symbol(op.array(*args))
+
+
+class Rule:
+    """A rule of the table as calls of NumPy functions: run once on symbols, it is applied to any rows."""
+
+    def __init__(self, function: Callable[..., Sequence[Any]], count: int) -> None:
+        self.calls: list[tuple[str | Op, Any]] = []
+        """Functions and the places of their operands: the arguments come first, then what each call gives."""
+        self.count = count
+        results = function(*(Symbol(self, place) for place in range(count)))
+        self.results = [None if result is None else self.symbol(result).place for result in results]
+
+    def call(self, function: str | Op, args: Sequence[Any]) -> Symbol:
+        """The result of one more call."""
+        places = tuple([self.symbol(arg).place for arg in args])
+        self.calls.append((function, places))
+        return Symbol(self, self.count + len(self.calls) - 1)
+
+    def symbol(self, operand: Any) -> Symbol:
+        """The symbol itself, or one for a number."""
+        if isinstance(operand, Symbol):
+            return operand
+        self.calls.append(("constant", float(operand)))
+        return Symbol(self, self.count + len(self.calls) - 1)
+
+
+@functools.lru_cache(256)
+def _value(op: Op, count: int) -> Rule:
+    return Rule(lambda *args: [Symbol.apply(op, args)], count)
+
+
+@functools.lru_cache(256)
+def _partials(op: Op, wanted: tuple[bool, ...]) -> Rule:
+    return Rule(lambda out, *args: op.differentiate(out, args, wanted), len(wanted) + 1)
 
 
 class Tape:
@@ -53,52 +118,50 @@ class Tape:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.known: dict[Any, int] = {}
+        self.numbers: dict[int, float] = {}
+        """The constants among the rows."""
 
     def add(self, function: str | Op, args: tuple[int, ...] = (), detail: Any = None, phase: int | None = None) -> int:
         """The row of `function` at rows `args`."""
         key = function, args, detail
         row = self.known.get(key)
         if row is None:
+            steps = self.steps
             if phase is None:
-                phases = {self.steps[arg].phase for arg in args}
-                phase = VARYING if VARYING in phases else max(phases)
-            row = self.known[key] = len(self.steps)
-            self.steps.append(Step(function, args, detail, phase))
+                phase = max([steps[arg].phase for arg in args])
+            row = self.known[key] = len(steps)
+            steps.append(Step(function, args, detail, phase))
         return row
 
     def constant(self, x: float) -> int:
         """The row of a number."""
-        return self.add("constant", (), float(x).hex(), UNIFORM)  # by digits: 0.0 == -0.0, and nan != nan
-
-    def number(self, row: int) -> float | None:
-        """The number in a row, if it is a constant."""
-        function, _, detail, _ = self.steps[row]
-        return float.fromhex(detail) if function == "constant" else None
-
-    def row(self, operand: Any) -> int:
-        """The row of a symbol or of a number."""
-        return operand.row if isinstance(operand, Symbol) else self.constant(operand)
+        row = self.add("constant", (), float(x).hex(), UNIFORM)  # by digits: 0.0 == -0.0, and nan != nan
+        self.numbers[row] = float(x)
+        return row
 
     def apply(self, op: Op, args: Sequence[int]) -> int:
-        """The row of an operation of the table: its array form, written out."""
-        if op is ops.dot and len(args) >= 2 * LIST:
-            return self.add("inner", tuple(args))
-        if op.arity is None and isinstance(op.array, str):
-            if len(args) >= LIST:
-                return self.add(f"{op.array}.reduce", tuple(args))
-            return functools.reduce(lambda x, y: self.elementwise(str(op.array), (x, y)), args)
-        if op.array is None:
-            return self.elementwise(op, tuple(args))
-        if isinstance(op.array, str):
-            return self.elementwise(op.array, tuple(args))
-        return self.row(op.array(*(Symbol(self, arg) for arg in args)))
+        """The row of an operation of the table."""
+        (row,) = self.run(_value(op, len(args)), args)
+        return row  # type: ignore[return-value]  # a value is never missing
+
+    def run(self, rule: Rule, args: Iterable[int]) -> list[int | None]:
+        """The rows of a rule's results."""
+        rows = [*args]
+        for function, places in rule.calls:
+            if function == "constant":
+                rows.append(self.constant(places))
+            elif function in PACKED:
+                rows.append(self.add(function, tuple([rows[place] for place in places])))
+            else:
+                rows.append(self.elementwise(function, tuple([rows[place] for place in places])))
+        return [None if place is None else rows[place] for place in rule.results]
 
     def elementwise(self, function: str | Op, args: tuple[int, ...]) -> int:
         """The row of a NumPy function, or of one it is equal to: x for 1·x, x·x for x**2, a number for numbers."""
-        numbers = [self.number(arg) for arg in args]
+        numbers = [self.numbers.get(arg) for arg in args]
         if None not in numbers:
             return self.constant(kernels().at_numbers(function, numbers))
-        short = _SHORTER.get(function) if isinstance(function, str) else None
+        short = _SHORTER.get(function)
         row = short(self, args, numbers) if short else None
         return self.add(function, args) if row is None else row
 
@@ -108,8 +171,10 @@ class Tape:
 
     def term(self, adjoint: int, partial: int) -> int:
         """The row of adjoint times partial, which for 1/x is a quotient."""
+        if self.numbers.get(partial) == 1.0:
+            return adjoint
         step = self.steps[partial]
-        if step.function == "divide" and self.number(step.args[0]) == 1.0:
+        if step.function == "divide" and self.numbers.get(step.args[0]) == 1.0:
             return self.elementwise("divide", (adjoint, step.args[1]))
         return self.times(adjoint, partial)
 
@@ -125,12 +190,11 @@ class Tape:
 
 
 def _short_multiply(tape: Tape, args: tuple[int, ...], numbers: Sequence[float | None]) -> int | None:
-    for factor, other in zip(numbers, args[::-1], strict=True):
+    for x, factor, y in zip(args, numbers, args[::-1], strict=True):
         if factor == 1.0:
-            return other
+            return y
         if factor == -1.0:
-            return tape.elementwise("negative", (other,))
-    for x, y in (args, args[::-1]):
+            return tape.elementwise("negative", (y,))
         if tape.steps[x].function == "negative":
             return tape.elementwise("negative", (tape.times(tape.steps[x].args[0], y),))
     return None
@@ -172,7 +236,7 @@ def _short_exp(tape: Tape, args: tuple[int, ...], numbers: Sequence[float | None
     return None if there is None else tape.elementwise("divide", (tape.constant(1.0), there))
 
 
-_SHORTER: dict[str, Callable[[Tape, tuple[int, ...], Sequence[float | None]], int | None]] = {
+_SHORTER: dict[str | Op, Callable[[Tape, tuple[int, ...], Sequence[float | None]], int | None]] = {
     "multiply": _short_multiply,
     "power": _short_power,
     "negative": _short_negative,
@@ -232,31 +296,31 @@ class Trace:
         phase = self.tape.steps[product].phase
         return [self.tape.add("row", (product,), i, phase) for i in range(size)]
 
+    @uncollected
     def adjoints(self, root: int, seed: int, targets: Sequence[int]) -> list[int]:
         """The rows of ∂root/∂target times `seed`; for a target that is uniform, summed over the points."""
         sweep = _Sweep(self, self.active(targets), root, seed)
         for entry in reversed(self.entries):
-            if any(sweep.active[out] for out in entry.outs):
-                sweep.through(entry.op, entry) if entry.op else sweep.through_matmul(entry)
+            sweep.through(entry.op, entry) if entry.op else sweep.through_matmul(entry)
         found = [sweep.adjoint(target) for target in targets]
         return [self.tape.constant(0.0) if row is None else row for row in found]
 
-    def active(self, targets: Sequence[int]) -> bytearray:
+    def active(self, targets: Sequence[int]) -> list[bool]:
         """For each item, whether it depends on one of the targets."""
-        active = bytearray(len(self.rows))
+        active = [False] * len(self.rows)
         for target in targets:
-            active[target] = 1
-        for entry in self.entries:
-            if any(active[arg] for arg in entry.args):
-                for out in entry.outs:
-                    active[out] = 1
+            active[target] = True
+        for _, outs, args in self.entries:
+            if True in [active[arg] for arg in args]:
+                for out in outs:
+                    active[out] = True
         return active
 
 
 class _Sweep:
     """The way back through a trace, from one root."""
 
-    def __init__(self, trace: Trace, active: bytearray, root: int, seed: int) -> None:
+    def __init__(self, trace: Trace, active: list[bool], root: int, seed: int) -> None:
         self.trace, self.tape, self.active = trace, trace.tape, active
         self.found: dict[int, int] = {root: seed}
         self.unsummed: dict[int, int] = {}
@@ -282,11 +346,11 @@ class _Sweep:
         if adjoint is None:
             return
         varying = tape.steps[rows[out]].phase == VARYING
-        wanted = [bool(self.active[arg]) for arg in args]
-        partials = op.differentiate(Symbol(tape, rows[out]), tuple(Symbol(tape, rows[arg]) for arg in args), wanted)
+        wanted = tuple([self.active[arg] for arg in args])
+        partials = tape.run(_partials(op, wanted), [rows[out], *[rows[arg] for arg in args]])
         for arg, partial, want in zip(args, partials, wanted, strict=True):
             if want and partial is not None:
-                self.give(arg, tape.term(adjoint, tape.row(partial)), varying=varying)
+                self.give(arg, tape.term(adjoint, partial), varying=varying)
 
     def through_matmul(self, entry: Entry) -> None:
         """From W @ x to x, and to W if it is wanted."""
