@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from . import ops
 from .tape import LIST, UNIFORM, VARYING, Trace, uncollected
-from .value import Value, topological_order
+from .value import Value, node_of, topological_order
 
 
 @uncollected
@@ -20,7 +20,7 @@ def flattened(
     order = topological_order(*outputs)
     varying = _varying(order, {value for group in inputs for value in group})
     sums = _Sums(order, varying, outputs)
-    items: dict[Value, int] = {}
+    items = {ONE: trace.item(trace.tape.constant(1.0))}
     for i, (group, is_list) in enumerate(zip(inputs, lists, strict=True)):
         for j, value in enumerate(group):
             items[value] = trace.item(trace.tape.add("input", (), (i, j if is_list else None), VARYING))
@@ -59,6 +59,10 @@ def _varying(order: Sequence[Value], inputs: set[Value]) -> set[Value]:
     return varying
 
 
+ONE = node_of(1.0, ops.constant, (), ())
+"""What the bias among the terms of a sum is multiplied by: then it is one more weight of a matrix product."""
+
+
 class _Sum:
     """A sum taken apart: products of something uniform and something varying, and other terms."""
 
@@ -67,6 +71,7 @@ class _Sum:
         self.sources: list[Value] = []
         self.rest: list[Value] = []
         self.inside: list[Value] = []
+        self.bias: list[Value] = []
         stack = [root]
         while stack:
             node = stack.pop()
@@ -82,12 +87,16 @@ class _Sum:
                 self.rest.append(node)
         if len(self.products) == 1:
             self.without_products()
+        uniform = [term for term in self.rest if term not in varying]
+        if self.products and len(uniform) == 1:
+            self.bias, self.rest = uniform, [term for term in self.rest if term in varying]
+            self.products.append((uniform[0], ONE))
         self.xs = tuple(x for _, x in self.products)
 
     def without_products(self) -> None:
         """Let the products be ordinary terms."""
-        self.rest += self.sources
-        self.products, self.sources = [], []
+        self.rest += self.sources + self.bias
+        self.products, self.sources, self.bias = [], [], []
 
 
 def _uniform_first(node: Value, varying: set[Value]) -> list[tuple[Value, Value]] | None:

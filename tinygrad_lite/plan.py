@@ -13,8 +13,10 @@ from .tape import LIST, PACKED, REDUCED, UNIFORM, VARYING, Step, Tape, uncollect
 
 WIDE = 1024
 """The width of a block that makes up for calling its instructions."""
-CACHE, BOUND = 2**16, 2**21
+CACHE, BOUND = 2**17, 2**21
 """How many numbers a block should have, and may have to be that wide."""
+WITH_BIAS = {"matmul", "outer"}
+"""Functions whose second matrix may end in a row of ones."""
 SUMMED = {"lane_sum", "outer"}
 """Functions that give sums over the points of a block."""
 
@@ -51,6 +53,8 @@ class Plan:
         self.each: list[tuple[Any, ...]] = []
         self.end: list[tuple[Any, ...]] = []
         """Functions, the slots of their arguments and that of the result: once a call, for each block, after all."""
+        self.ones: list[int] = []
+        """Rows of ones in a block's memory."""
         self.height = self.sums = 0
         self.inputs: dict[int, int] = {}
         self._registers: list[Register] = [None] * len(tape.steps)  # type: ignore[list-item]  # if they are reached
@@ -62,8 +66,11 @@ class Plan:
         self._borrowed: list[Register] = []
         wanted = [row for rows in results for row in ([rows] if isinstance(rows, int) else rows)]
         schedule = self._scheduled(self._grouped([*wanted, *totals]))
-        for register in (*self._leaves.values(), *(self._registers[row] for row in wanted)):
+        factors = [each.columns[1] for each in schedule if each.step.function in WITH_BIAS]
+        self._padded = {register for rows in factors if (register := self._before_one(rows))}
+        for register in (*self._leaves.values(), *[self._registers[row] for row in wanted], *self._padded):
             register.last = len(schedule)
+        self._bring_in()
         bound = self._bound(results)
         for i, (register, needs) in enumerate(schedule.items()):
             self._emit(register, needs, i)
@@ -77,14 +84,14 @@ class Plan:
             for code in (self.once, self.each, self.end)
         ]
         # A plan is kept; what was only for making it takes more memory than the rest.
-        del self._registers, self._numbers, self._leaves, self._free, self._gathered, self._borrowed
+        del self._registers, self._numbers, self._leaves, self._free, self._gathered, self._borrowed, self._padded
 
     def listing(self) -> list[str]:
         """The instructions as text."""
         names: list[str] = []
         for kind, *description in self.slots:
             names.append(_name(names, kind, *description))
-        lines = []
+        lines = [f"r{row} = 1.0" for row in self.ones]
         for title, code in (("once:", self.once), ("at each point:", self.each), ("from sums:", self.end)):
             lines += [title] if code else []
             for function, *args, out in code:
@@ -145,12 +152,8 @@ class Plan:
                 register.slot = self._slot(("count",))
             elif step.function == "parameters":
                 register.base = self._slot(("parameters",))
-            elif column is None:
-                register.slot = self.inputs[i] = self._slot(("row", self._allocated(1, alone=True)))
-            else:
+            elif column is not None:
                 register.size = self.groups[i].size or 0
-                register.start = self._allocated(register.size)
-                self.inputs[i] = self._slot(("rows", register.start, register.size))
         self._registers[row], self._numbers[row] = register, column or 0
 
     def _parts(self, rows: list[int]) -> list[list[int]]:
@@ -217,6 +220,22 @@ class Plan:
         self.height += size
         return self.height - size
 
+    def _started(self, register: Register) -> int:
+        """The first of the rows for a register. Where a row of ones follows, nothing else is ever kept."""
+        if register not in self._padded:
+            return self._allocated(register.size)
+        self.ones.append(self.height + register.size)
+        return self._allocated(register.size + 1, alone=True)
+
+    def _bring_in(self) -> None:
+        """Memory for the inputs."""
+        for (function, i), register in self._leaves.items():
+            if function == "input" and self.groups[i].size is None:
+                register.slot = self.inputs[i] = self._slot(("row", self._allocated(1, alone=True)))
+            elif function == "input":
+                register.start = self._started(register)
+                self.inputs[i] = self._slot(("rows", register.start, register.size))
+
     def _release(self, registers: Iterable[Register], now: int, size: int | None = None) -> None:
         for register in registers:
             if register.last == now and register.start is not None and size in (None, register.size):
@@ -227,7 +246,7 @@ class Plan:
         """Memory for a register: the slot of all its rows."""
         if register.step.phase == VARYING:
             if register.slot is None:
-                register.start = self._allocated(register.size)
+                register.start = self._started(register)
         elif register.step.function in SUMMED:
             register.base = self._slot(("sums", self.sums, register.size))
             self.sums += register.size
@@ -259,6 +278,15 @@ class Plan:
         places = [(register, first + step * i) for i in range(len(rows))]
         return (register, first, step) if [self._place(row) for row in rows] == places else None
 
+    def _before_one(self, rows: Sequence[int]) -> Register | None:
+        """The register that these rows are, at each point, if they end in the number 1."""
+        *rows, last = rows
+        if self.tape.numbers.get(last) != 1.0 or (selection := self._selected(rows)) is None:
+            return None
+        register, first, step = selection
+        whole = (register.size, first, step) == (len(rows), 0, 1) and register.step.phase == VARYING
+        return register if whole else None
+
     def _operand(self, rows: Sequence[int], *, varying: bool) -> int:
         """The slot of the arguments of alike rows."""
         if all(row in self.tape.numbers for row in rows):
@@ -275,7 +303,8 @@ class Plan:
 
     def _stack(self, rows: Sequence[int], *, transposed: bool = False) -> int:
         """The slot of rows as a matrix over the points, one row below the other in memory."""
-        selection = self._selected(rows)
+        before_one = self._before_one(rows)
+        selection = self._selected(rows) if before_one not in self._padded else (before_one, 0, 1)
         if selection is None or selection[0].start is None or selection[2] == 0:
             selection = self._stacked(rows), 0, 1
         start = selection[0].start + selection[1]  # type: ignore[operator]

