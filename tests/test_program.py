@@ -228,6 +228,15 @@ def test_what_depends_on_parameters_alone_is_counted_once_in_a_mean_and_at_each_
     assert ws[3].grad == pytest.approx(3 * 2 * ws[3].data)
 
 
+def test_calls_of_ever_new_sizes_keep_no_more_memory():
+    x = Value(1.0)
+    program = compile(tl.exp(x) * x, [x])
+    for count in range(100, 2, -1):
+        xs = np.linspace(-1, 1, count)
+        assert program(xs).tolist() == (np.exp(xs) * xs).tolist()
+    assert sum(len(memories) for memories in program._spare["values"].values()) <= 3
+
+
 def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():
     w, b, x, y = Value(3.0), Value(-1.0), Value(1.0), Value(1.0)
     program = compile((w * x + b - y) ** 2, [x, y])

@@ -15,7 +15,7 @@ from .value import Value, topological_order, truths
 
 Replay = Callable[[Program, Sequence[Any]], list[Any]]
 
-PART = 2**16
+PART = 2**18
 """How many points are followed at a time: few enough to stay in the cache while they are sorted by paths."""
 
 
@@ -43,7 +43,7 @@ class _Path:
         self.asked: list[int] = []
         """Which inputs decide whether a point takes this path."""
         if self.guards:
-            holds = [ops.not_equal(node, 0) if truth else ops.equal(node, 0) for node, truth in self.guards]
+            holds = [ops.not_equal(node, 0) if truth else 1 - ops.not_equal(node, 0) for node, truth in self.guards]
             met = functools.reduce(ops.mul, holds)
             reached = set(topological_order(met))
             self.asked = [i for i, x in enumerate(inputs) if x in reached]

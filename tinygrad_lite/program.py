@@ -64,7 +64,7 @@ class Program:
 
     def _forget(self) -> None:
         self._plans: dict[str, Plan] = {}
-        self._spare: dict[str, Spare] = defaultdict(lambda: defaultdict(list))
+        self._spare: dict[str, Spare] = defaultdict(dict)
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any, threads: int = 1) -> Any:

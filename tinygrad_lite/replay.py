@@ -20,11 +20,13 @@ Block = tuple[Any, Shape, int]
 class Memory:
     """The arrays of a plan for blocks of one width."""
 
-    def __init__(self, plan: Plan, width: int, dtype: Any, parameters: int) -> None:
-        np = kernels().np
-        self.plan, self.width = plan, width
-        # Without room between them: rows that lie together are then one loop for NumPy, three times as fast.
-        self.block = np.empty((plan.height, width), dtype)
+    def __init__(self, plan: Plan, width: int, dtype: Any, parameters: int, room: Any = None) -> None:
+        np, size = kernels().np, plan.height * width
+        if room is None or len(room) < size:
+            room = np.empty(max(size, plan.height * plan.width if 2 * width > plan.width else 0), dtype)
+        self.plan, self.width, self.room = plan, width, room
+        # No room is left between rows: those that lie together are one loop for NumPy, three times as fast.
+        self.block = room[:size].reshape(plan.height, width)
         self.block[plan.ones] = 1.0
         self.sums, self.count = np.zeros(plan.sums, dtype), np.zeros((), dtype)
         self.parameters = np.empty(parameters, dtype)
@@ -145,6 +147,9 @@ class Result:
 
 
 Spare = dict[int, list[Memory]]
+"""Memory that no call uses now, by width."""
+KEPT = 2
+"""From how many widths on calls of another one take their room."""
 
 
 class Replay:
@@ -188,7 +193,7 @@ class Replay:
         for memory in used:
             for slot, home in memory.home.items():  # let go of the caller's arrays
                 memory.arrays[slot] = home
-            self.spare[memory.width].append(memory)
+            self.spare.setdefault(memory.width, []).append(memory)
 
     def part(self) -> list[Memory]:
         """What one thread does: blocks, until none is left."""
@@ -203,8 +208,10 @@ class Replay:
         """Memory for blocks of this width, with all that is computed once a call."""
         try:
             memory = self.spare[width].pop()
-        except IndexError:
-            memory = Memory(self.plan, width, self.numbers.dtype, len(self.numbers))
+        except (KeyError, IndexError):
+            others = self.spare.popitem()[1] if len(self.spare) > KEPT else []
+            room = others[0].room if others else None
+            memory = Memory(self.plan, width, self.numbers.dtype, len(self.numbers), room)
         memory.parameters[...], memory.count[...] = self.numbers, self.points.count
         memory.run(self.plan.ready[0])
         return memory
