@@ -206,13 +206,13 @@ class Adam(Optimizer):
     0.75
     """
 
-    decoupled = False
+    decoupled, usual_decay = False, 0.0
 
     def __init__(
         self, parameters: Iterable[Value], lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0.0,
+        eps: float = 1e-8, weight_decay: float | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(parameters, lr, weight_decay)
+        super().__init__(parameters, lr, self.usual_decay if weight_decay is None else weight_decay)
         self.betas = tuple(self._number("a beta from 0 to below 1", beta, below=1.0) for beta in betas)
         self.eps = self._number("an eps >= 0", eps)
         self.steps = 0
@@ -237,19 +237,15 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with the weight decay apart from the gradient: first p ← p - lr·weight_decay·p (Loshchilov & Hutter 2019).
 
+    The decay is 0.01 unless it is given.
+
     >>> p = Value(1.0)
     >>> AdamW([p], lr=0.5, weight_decay=0.5).step()
     >>> p.data
     0.75
     """
 
-    decoupled = True
-
-    def __init__(
-        self, parameters: Iterable[Value], lr: float = 0.001, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0.01,
-    ) -> None:  # fmt: skip
-        super().__init__(parameters, lr, betas, eps, weight_decay)
+    decoupled, usual_decay = True, 0.01
 
 
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:

@@ -287,14 +287,9 @@ class Trace:
         args = (*weights, *xs)
         size = len(weights) // len(xs)
         product = self.tape.add("matmul", tuple(self.rows[arg] for arg in args), (size, len(xs)), VARYING)
-        outs = tuple(self.item(row) for row in self.unpacked(product, size))
+        outs = tuple(self.item(self.tape.add("row", (product,), i, VARYING)) for i in range(size))
         self.entries.append(Entry(None, outs, args))
         return outs
-
-    def unpacked(self, product: int, size: int) -> list[int]:
-        """The rows of a result that has many."""
-        phase = self.tape.steps[product].phase
-        return [self.tape.add("row", (product,), i, phase) for i in range(size)]
 
     @uncollected
     def adjoints(self, root: int, seed: int, targets: Sequence[int]) -> list[int]:
