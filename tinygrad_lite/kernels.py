@@ -17,10 +17,11 @@ class Kernels:
         import numpy as np
 
         self.np = np
-        positive, select, dot, ones = np.positive, np.where, np.dot, functools.cache(np.ones)
+        positive, select, dot, maximum, minimum = np.positive, np.where, np.dot, np.maximum, np.minimum
+        ones = functools.cache(np.ones)
         self.named: dict[str, Callable[..., Any]] = {
-            "maximum": lambda x, y, out: np.maximum(x, y, out=out),
-            "minimum": lambda x, y, out: np.minimum(x, y, out=out),
+            "maximum": lambda x, y, out: maximum(x, y, out=out),
+            "minimum": lambda x, y, out: minimum(x, y, out=out),
             "where": lambda condition, x, y, out: positive(select(condition, x, y), out),
             "take": lambda x, indices, out: np.take(x, indices, 0, out, "clip"),
             "inner": lambda x, y, out: np.einsum("i...,i...->...", x, y, out=out),

@@ -50,12 +50,13 @@ class Plan:
         self._padded = {register for rows in factors if (register := self._at.before_one(rows))}
         for register in (*self._at.leaves.values(), *[self._at.of[row] for row in wanted], *self._padded):
             register.last = len(schedule)
+        self._among_totals, self.sums = self._in_order(totals), len(totals)
         self._bring_in()
         bound = self._bound(results)
         for i, (register, needs) in enumerate(schedule.items()):
             self._emit(register, needs, i)
         self.results = [bound[i] if i in bound else self._result(rows) for i, rows in enumerate(results)]
-        self.totals = self._uniform(totals, self.end) if totals else None
+        self.totals = self._totals(totals) if totals else None
         height = max(1, self.height)
         self.width = max(16, min(2**14, CACHE // height), min(WIDE, BOUND // height))
         find = functools.cache(kernels().find)
@@ -64,7 +65,7 @@ class Plan:
             for code in (self.once, self.each, self.end)
         ]
         # A plan is kept; what was only for making it takes more memory than the rest.
-        del self._at, self._free, self._gathered, self._borrowed, self._padded
+        del self._at, self._free, self._gathered, self._borrowed, self._padded, self._among_totals
 
     def listing(self) -> list[str]:
         """The instructions as text."""
@@ -122,8 +123,9 @@ class Plan:
             if register.slot is None:
                 register.start = self._started(register)
         elif register.step.function in SUMMED:
-            register.base = self._slot(("sums", self.sums, register.size))
-            self.sums += register.size
+            if (start := self._among_totals.get(register)) is None:
+                start, self.sums = self.sums, self.sums + register.size
+            register.base = self._slot(("sums", start, register.size))
         else:
             register.base = self._slot(("own", len(self.slots), register.size))
         slot = self._view((register, 0, 1), register.size)
@@ -270,6 +272,24 @@ class Plan:
     _add_reduce = _maximum_reduce = _minimum_reduce = _reduce
 
     # Results
+
+    def _in_order(self, totals: Sequence[int]) -> dict[Register, int]:
+        """The sums whose rows are wanted together and in their order, with the place of the first among the totals."""
+        starts = defaultdict[Register, list[int]](list)
+        for i, row in enumerate(totals):
+            register, number = self._at.place(row)
+            starts[register].append(i - number)
+        return {
+            register: found[0]
+            for register, found in starts.items()
+            if register.step.function in SUMMED and len(found) == register.size and len({*found}) == 1
+        }
+
+    def _totals(self, rows: Sequence[int]) -> int:
+        """The slot of all totals: that of the sums, if they are nothing else."""
+        if sum(register.size for register in self._among_totals) == len(rows):
+            return self._slot(("sums", 0, len(rows)))
+        return self._uniform(rows, self.end)
 
     def _bound(self, results: Sequence[int | Sequence[int]]) -> dict[int, int]:
         """The results that an instruction can write where the caller wants them."""
