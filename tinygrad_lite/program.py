@@ -1,7 +1,8 @@
 """`compile`: a recorded graph of scalars, replayed over arrays at the speed of arrays.
 
-`flatten.py` writes the graph down as a `Trace` of operations, `tape.py` runs the rules of the table on it, which leaves
-a `Tape` of NumPy functions, and `plan.py` joins alike rows into one instruction and lays them out in memory.
+`flatten.py` writes the graph down as a `Trace` of operations; `tape.py` runs the rules of the table on it, which leaves
+a `Tape` of NumPy functions; `registers.py` joins alike rows of it into one instruction; `plan.py` lays these out in
+memory; `replay.py` carries them out.
 
 A `Program` works through the points block by block: the rows of a block stay in the cache, memory is used again
 after a row's last use, and a derivative that nobody asked for is never computed. Results follow IEEE 754: inf and

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .kernels import Group, kernels
@@ -66,24 +66,22 @@ class Layout:
         self.shapes, self.shape = shapes, _together(shapes)
         self.count = math.prod(self.shape)
         self.alike = all(shape == self.shape for shape in shapes)
-        self.blocks = functools.cache(self._blocks)
         self.result = functools.cache(functools.partial(Result, self))
 
-    def _blocks(self, width: int) -> list[Block]:
+    def blocks(self, width: int) -> Iterator[Block]:
         """The points in blocks of at most this width."""
         if self.count <= width:
-            return [((slice(0, self.shape[0]),), self.shape, self.count)] if self.count else []
+            yield (slice(0, self.shape[0]),), self.shape, self.count
+            return
         inner = [math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
         axis = next(i for i, size in enumerate(inner) if size <= width)
         length = self.shape[axis]
         step = math.ceil(length / math.ceil(length * inner[axis] / width))
-        parts = [slice(first, min(first + step, length)) for first in range(0, length, step)]
-        shapes = [(part.stop - part.start, *self.shape[axis + 1 :]) for part in parts]
-        return [
-            ((*before, part), shape, math.prod(shape))
-            for before in kernels().np.ndindex(*self.shape[:axis])
-            for part, shape in zip(parts, shapes, strict=True)
-        ]
+        for before in kernels().np.ndindex(*self.shape[:axis]):
+            for first in range(0, length, step):
+                stop = min(first + step, length)
+                shape = (stop - first, *self.shape[axis + 1 :])
+                yield (*before, slice(first, stop)), shape, math.prod(shape)
 
 
 layout = functools.lru_cache(maxsize=256)(Layout)
@@ -158,8 +156,8 @@ class Replay:
     def __init__(self, plan: Plan, points: Points, sources: Sequence[int | None], numbers: Any, spare: Spare) -> None:
         self.plan, self.points, self.numbers, self.spare = plan, points, numbers, spare
         groups, layout = points.groups, points.layout
-        self.blocks = layout.blocks(plan.width)
-        self.left, self.lock = iter(self.blocks), threading.Lock()
+        self.several, self.lock = layout.count > plan.width, threading.Lock()
+        self.left = layout.blocks(plan.width) if layout.count else iter(())
         self.results: list[Any] = []
         self.direct: list[tuple[int, Any]] = []
         self.others: list[tuple[int, Any, Any]] = []
@@ -176,7 +174,7 @@ class Replay:
     def run(self, threads: int) -> None:
         """Do all blocks, and then the totals, if the plan has any."""
         with (errstate := kernels().np.errstate)(all="ignore"):
-            if threads == 1 or len(self.blocks) <= 1:
+            if threads == 1 or not self.several:
                 used = self.part()
             else:
                 from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
@@ -186,7 +184,7 @@ class Replay:
                     used = [each for part in parts for each in part.result()]
             if self.plan.totals is not None and used:
                 memory = used[0]
-                if len(self.blocks) > 1:
+                if self.several:
                     memory.sums[...] = self.sums
                 memory.run(self.plan.ready[2])
                 self.totals = memory.arrays[self.plan.totals].copy()
@@ -198,11 +196,14 @@ class Replay:
     def part(self) -> list[Memory]:
         """What one thread does: blocks, until none is left."""
         memories: dict[int, Memory] = {}
-        for index, shape, width in self.left:
+        while True:
+            with self.lock:
+                index, shape, width = next(self.left, (None, (), 0))
+            if not width:
+                return [*memories.values()]
             if (memory := memories.get(width)) is None:
                 memory = memories[width] = self.memory(width)
             self.block(index, shape, memory)
-        return [*memories.values()]
 
     def memory(self, width: int) -> Memory:
         """Memory for blocks of this width, with all that is computed once a call."""
@@ -229,7 +230,7 @@ class Replay:
         for slot, array in self.direct:
             memory.arrays[slot] = array[index]
         memory.run(self.plan.ready[1])
-        if self.others or (self.plan.sums and len(self.blocks) > 1):
+        if self.others or (self.plan.sums and self.several):
             with self.lock:
                 for slot, array, form in self.others:
                     form.store(array, index, shape, memory.arrays[slot])
