@@ -228,6 +228,35 @@ def test_what_depends_on_parameters_alone_is_counted_once_in_a_mean_and_at_each_
     assert ws[3].grad == pytest.approx(3 * 2 * ws[3].data)
 
 
+def test_constants_among_uniform_rows_stay_what_they_are():
+    p, x = Value(1.0), [Value(0.0) for _ in range(11)]
+    for weights in ([p] * 5 + [0.5] + [p] * 5, [0.5] + [p] * 10):
+        assert compile(tl.dot(weights, x), [x])(np.ones((1, 11))) == [10.5]
+    assert compile(tl.sum([p] * 4 + [0.5] + [p] * 5) * x[0], [x[0]])([1.0]) == [9.5]
+
+
+def test_one_point_may_be_a_row_of_another_array():
+    x = [Value(1.0), Value(2.0)]
+    assert compile(x[0] * x[1], [x])(np.asfortranarray([[2.0, 3.0], [4.0, 5.0]])[1]) == 20.0
+
+
+def test_a_list_of_one_may_have_a_constant_derivative():
+    x, w = Value(1.0), Value(2.0)
+    values, (slopes,) = compile(x + w, [[x]]).value_and_grad([[1.0], [2.0]])
+    assert (values.tolist(), slopes.tolist()) == ([3.0, 4.0], [[1.0], [1.0]])
+
+
+def test_an_operation_without_an_array_form_works_on_parameters():
+    x, w = Value(1.0), Value(2.0)
+    assert compile(tl.erf(w) * x, [x])([1.0, 2.0]) == pytest.approx([math.erf(2), 2 * math.erf(2)])
+
+
+def test_what_is_folded_to_a_constant_has_no_derivative():
+    x, w = Value(2.0), Value(3.0)
+    values, (slopes,) = compile(x**0 * w * x, [x]).value_and_grad([1.0, 2.0])
+    assert (values.tolist(), slopes.tolist()) == ([3.0, 6.0], [3.0, 3.0])
+
+
 def test_calls_of_ever_new_sizes_keep_no_more_memory():
     x = Value(1.0)
     program = compile(tl.exp(x) * x, [x])

@@ -156,7 +156,7 @@ class Op:
                 raise TypeError(f"{self.name}: expected arrays of real numbers, got dtype {each.dtype}")
         with np.errstate(all="ignore"):
             if self.array is None:
-                result = np.frompyfunc(self._or_nan, len(arrays), 1)(*arrays)
+                result = np.asarray(np.frompyfunc(self._or_nan, len(arrays), 1)(*arrays), float)
             elif not isinstance(self.array, str):
                 result = self.array(*arrays)
             elif self.arity is None:

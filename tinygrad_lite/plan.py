@@ -186,7 +186,7 @@ class Plan:
             register.base = self._slot(("own", len(self.slots), len(rows)))
             code = self.end if any(self.tape.steps[row].phase == REDUCED for row in rows) else self.once
             parts = self._at.consecutive(rows)
-            if len(parts) > LIST and len({self._at.of[row] for row in rows if row not in self.tape.numbers}) == 1:
+            if len(parts) > LIST and len({self._at.of[row] for row in rows}) == 1:
                 indices = self._slot(("indices", tuple(self._at.place(row)[1] for row in rows)))
                 code.append(("take", self._at.place(rows[0])[0].base, indices, register.base))
             else:

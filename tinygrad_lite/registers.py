@@ -56,7 +56,7 @@ class Registers:
     def before_one(self, rows: Sequence[int]) -> Register | None:
         """The register that these rows are, at each point, if they end in the number 1."""
         *rows, last = rows
-        if self.tape.numbers.get(last) != 1.0 or (selection := self.selected(rows)) is None:
+        if not rows or self.tape.numbers.get(last) != 1.0 or (selection := self.selected(rows)) is None:
             return None
         register, first, step = selection
         whole = (register.size, first, step) == (len(rows), 0, 1) and register.step.phase == VARYING

@@ -109,7 +109,7 @@ class Points:
         if not self.layout.alike:
             broadcast = kernels().np.broadcast_to
             self.arrays = [broadcast(a, (*self.whole, *g.tail)) for a, g in zip(given, groups, strict=True)]
-        elif len(self.whole) != 1 and all(a.flags.c_contiguous for a in given):
+        elif not self.whole or (len(self.whole) > 1 and all(a.flags.c_contiguous for a in given)):
             self.arrays = [a.reshape(self.count, *group.tail) for a, group in zip(given, groups, strict=True)]
             self.layout = layout(((self.count,),) * max(1, len(given)))
 

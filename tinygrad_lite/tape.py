@@ -344,7 +344,8 @@ class _Sweep:
         wanted = tuple([self.active[arg] for arg in args])
         partials = tape.run(_partials(op, wanted), [rows[out], *[rows[arg] for arg in args]])
         for arg, partial, want in zip(args, partials, wanted, strict=True):
-            if want and partial is not None:
+            folded = not varying and tape.steps[rows[arg]].phase == VARYING  # x**0 is 1, a constant
+            if want and partial is not None and not folded:
                 self.give(arg, tape.term(adjoint, partial), varying=varying)
 
     def through_matmul(self, entry: Entry) -> None:
