@@ -65,7 +65,7 @@ class Program:
 
     def _forget(self) -> None:
         self._plans: dict[str, Plan] = {}
-        self._spare: dict[str, Spare] = defaultdict(dict)
+        self._spare = defaultdict[str, Spare](Spare)
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any, threads: int = 1) -> Any:

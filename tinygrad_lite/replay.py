@@ -16,6 +16,9 @@ Shape = tuple[int, ...]
 Block = tuple[Any, Shape, int]
 """Where a block is among the points, its shape and how many points that are."""
 
+KEPT = 2
+"""From how many memories on calls of another width take the room of one."""
+
 
 class Memory:
     """The arrays of a plan for blocks of one width."""
@@ -144,10 +147,26 @@ class Result:
         array[index] = piece
 
 
-Spare = dict[int, list[Memory]]
-"""Memory that no call uses now, by width."""
-KEPT = 2
-"""From how many widths on calls of another one take their room."""
+class Spare:
+    """The memory that no call uses now."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.memories: list[Memory] = []
+
+    def take(self, plan: Plan, width: int, dtype: Any, parameters: int) -> Memory:
+        """Memory for blocks of that width: used before, or new, in the room of another if there is enough of it."""
+        with self.lock:
+            for i, memory in enumerate(self.memories):
+                if memory.width == width:
+                    return self.memories.pop(i)
+            room = self.memories.pop(0).room if len(self.memories) > KEPT else None
+        return Memory(plan, width, dtype, parameters, room)
+
+    def give(self, memory: Memory) -> None:
+        """Take memory back."""
+        with self.lock:
+            self.memories.append(memory)
 
 
 class Replay:
@@ -191,7 +210,7 @@ class Replay:
         for memory in used:
             for slot, home in memory.home.items():  # let go of the caller's arrays
                 memory.arrays[slot] = home
-            self.spare.setdefault(memory.width, []).append(memory)
+            self.spare.give(memory)
 
     def part(self) -> list[Memory]:
         """What one thread does: blocks, until none is left."""
@@ -207,12 +226,7 @@ class Replay:
 
     def memory(self, width: int) -> Memory:
         """Memory for blocks of this width, with all that is computed once a call."""
-        try:
-            memory = self.spare[width].pop()
-        except (KeyError, IndexError):
-            others = self.spare.popitem()[1] if len(self.spare) > KEPT else []
-            room = others[0].room if others else None
-            memory = Memory(self.plan, width, self.numbers.dtype, len(self.numbers), room)
+        memory = self.spare.take(self.plan, width, self.numbers.dtype, len(self.numbers))
         memory.parameters[...], memory.count[...] = self.numbers, self.points.count
         memory.run(self.plan.ready[0])
         return memory
