@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 import random
 import tracemalloc
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -257,6 +258,23 @@ def test_what_is_folded_to_a_constant_has_no_derivative():
     assert (values.tolist(), slopes.tolist()) == ([3.0, 6.0], [3.0, 3.0])
 
 
+def test_a_sum_over_points_keeps_no_memory_for_each_size():
+    w, x = Value(1.0), Value(1.0)
+    program = compile(w * x, [x])
+    for count in (300, 3, 7000, 10):
+        assert program.backward(np.ones(count), reduction="sum") == count
+    from tinygrad_lite.kernels import kernels
+
+    assert 1 <= len(kernels().ones) <= 2
+
+
+def test_a_float32_program_warns_of_nothing():
+    w, x = Value(1e300), Value(1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compile(w * x, [x], dtype="float32")([1.0]) == [math.inf]
+
+
 def test_calls_of_ever_new_sizes_keep_no_more_memory():
     x = Value(1.0)
     program = compile(tl.exp(x) * x, [x])
@@ -496,7 +514,7 @@ def test_compile_says_what_is_wrong_with_its_arguments():
         compile(a * 3, [a, (a * 3).args[1]])
     with pytest.raises(ValueError, match="program: expected reduction 'mean' or 'sum', got 'max'"):
         compile(product, [a]).backward([1.0], reduction="max")
-    with pytest.raises(ValueError, match="program: expected at least 1 thread, got 0"):
+    with pytest.raises(ValueError, match="program: expected a whole number of threads >= 1, got 0"):
         compile(product, [a])([1.0], threads=0)
     with pytest.raises(TypeError, match="compile: expected float64 or float32 as dtype, got 'int64'"):
         compile(product, [a], dtype=int)
@@ -728,6 +746,21 @@ def test_vectorize_wants_a_function_that_returns_a_number():
         vectorize(3)
     with pytest.raises(TypeError, match="vectorize: expected a function that returns one Value, got list"):
         vectorize(lambda x: [x])([1.0])
+
+
+def test_a_guard_that_depends_on_no_argument_holds_everywhere():
+    w = Value(2.0)
+    assert vectorize(lambda x: x * w if w > 0 else x)([1.0, 2.0]).tolist() == [2.0, 4.0]
+
+
+def test_recording_may_raise_at_most_points():
+    xs = np.linspace(-1, 1, 5001)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(vectorize(tl.log)(xs), np.log(xs))
+    with pytest.raises(ValueError, match=r"^log\(-1.0\): expected x > 0"):
+        vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(999, -1.0))
+    with pytest.raises(ValueError, match=r"vectorize: recording raised at 1\d\d\d points and \d+ points are left; raise max"):
+        vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(5000, -1.0))
 
 
 def test_vectorize_of_no_points_is_empty():

@@ -47,7 +47,7 @@ class _Path:
             met = functools.reduce(ops.mul, holds)
             reached = set(topological_order(met))
             self.asked = [i for i, x in enumerate(inputs) if x in reached]
-            self.agreement = self.of(met, self.asked)
+            self.agreement = self.of(met, self.asked) if self.asked else None
 
     def of(self, output: Value, inputs: Sequence[int]) -> Program:
         """A program of some of the inputs."""
@@ -134,30 +134,43 @@ class _Call:
         return places
 
     def along_new(self, left: Any, unseen: int) -> Any:
-        """Record at the first place, and follow the path that this gives; the places that are left."""
-        if len(self.paths) + len(self.aside) >= self.most:
-            split = "recording raised at each point"
-            if self.paths:
-                columns = self.at(left, range(len(self.columns)))
-                split = f"the comparison {self.paths[-1].split(columns)} splits them"
-            counts = f"{self.most} paths taken and {len(left) + unseen} points are left"
-            raise ValueError(f"vectorize: {counts}; {split}; raise max_paths, or write the choice with tl.where")
-        try:
-            path = self.record([float(column[left[0]]) for column in self.columns])
-        except (ArithmeticError, ValueError):
-            if not self.paths and left[0] == self.count - 1:
-                raise
-            self.aside.append(left[0])
-            return left[1:]
-        self.paths.append(path)
-        return self.along(path, left, recorded=1)
+        """Record at a place, and follow the path that this gives; the places that are left."""
+        if len(self.paths) >= self.most or len(self.aside) >= self.most:
+            raise ValueError(self.complaint(left, unseen))
+        tried, problem = list[int](), Exception()
+        while (i := 2 ** len(tried) - 1) < len(left):  # where recording raises, farther and farther away
+            try:
+                path = self.record([float(column[left[i]]) for column in self.columns])
+            except (ArithmeticError, ValueError) as error:
+                tried.append(i)
+                problem = error
+            else:
+                self.paths.append(path)
+                return self.along(path, left, recorded=i)
+        self.aside += left[tried].tolist()
+        left = kernels().np.delete(left, tried)
+        if not self.paths and len(left) + unseen == 0:
+            raise problem
+        return left
 
-    def along(self, path: _Path, places: Any, recorded: int = 0) -> Any:
-        """Replay a path at the places that agree with it, the first `recorded` anyway; those that are left."""
+    def complaint(self, left: Any, unseen: int) -> str:
+        """Why no more paths are taken."""
+        reached = f"recording raised at {len(self.aside)} points"
+        split = ""
+        if len(self.paths) >= self.most:
+            reached = f"{self.most} paths taken"
+            comparison = self.paths[-1].split(self.at(left, range(len(self.columns))))
+            split = f"the comparison {comparison} splits them; "
+        advice = "raise max_paths, or write the choice with tl.where"
+        return f"vectorize: {reached} and {len(left) + unseen} points are left; {split}{advice}"
+
+    def along(self, path: _Path, places: Any, recorded: int | None = None) -> Any:
+        """Replay a path at the places that agree with it, at the `recorded` one anyway; those that are left."""
         np, chosen, left = kernels().np, places, places[:0]
         if path.agreement is not None and len(places):
             agrees = path.agreement(*self.at(places, path.asked)) != 0
-            agrees[:recorded] = True  # whatever the last bits say
+            if recorded is not None:
+                agrees[recorded] = True  # whatever the last bits say
             if not agrees.all():
                 # Taking by indices is faster than masking.
                 chosen, left = places.take(np.flatnonzero(agrees)), places.take(np.flatnonzero(~agrees))

@@ -47,15 +47,16 @@ def value_and_grad(program: Any, arrays: Sequence[Any], threads: int) -> tuple[A
     return (found, gradients) if program._several else (found[0], gradients[0])
 
 
-def totals(program: Any, arrays: Sequence[Any], threads: int, numbers: Any) -> tuple[int, Any]:
-    """How many points, and the sums over them of the output and the parameters' derivatives; None of no points."""
+def totals(program: Any, arrays: Sequence[Any], threads: int, numbers: Any, *, mean: bool) -> Any:
+    """The sums, or means, over the points of the output and the parameters' derivatives; None of no points."""
     blocks = _Blocks(program, arrays, numbers)
     if not blocks.points.count:
-        return 0, None
+        return None
     axes, size = blocks.axes, {len(blocks.axes): 1 + len(program.parameters)}
     work = functools.partial(_totals, len(axes))
     sums = blocks.mapped(work, threads, float, new_axes=size, adjust_chunks=dict.fromkeys(axes, 1))
-    return blocks.points.count, sums.sum(axes, split_every=dict.fromkeys(axes, FAN_IN)).compute()
+    total = sums.sum(axes, split_every=dict.fromkeys(axes, FAN_IN)).compute()
+    return total / (blocks.points.count if mean else 1)
 
 
 class _Blocks:

@@ -18,7 +18,7 @@ class Kernels:
 
         self.np = np
         positive, select, dot, maximum, minimum = np.positive, np.where, np.dot, np.maximum, np.minimum
-        ones = functools.cache(np.ones)
+        self.ones: dict[Any, Any] = {}
         self.named: dict[str, Callable[..., Any]] = {
             "maximum": lambda x, y, out: maximum(x, y, out=out),
             "minimum": lambda x, y, out: minimum(x, y, out=out),
@@ -28,8 +28,15 @@ class Kernels:
             "add.reduce": lambda x, out: np.add.reduce(x, 0, None, out),
             "maximum.reduce": lambda x, out: np.maximum.reduce(x, 0, None, out),
             "minimum.reduce": lambda x, out: np.minimum.reduce(x, 0, None, out),
-            "lane_sum": lambda x, out: dot(x, ones(x.shape[-1], x.dtype), out),  # half the time of add.reduce
+            "lane_sum": lambda x, out: dot(x, self.ones_for(x), out),  # half the time of add.reduce
         }
+
+    def ones_for(self, x: Any) -> Any:
+        """As many ones as `x` has columns, out of one array for all."""
+        count, ones = x.shape[-1], self.ones.get(x.dtype)
+        if ones is None or len(ones) < count:
+            ones = self.ones[x.dtype] = self.np.ones(count, x.dtype)
+        return ones[:count]
 
     def find(self, function: str | Op) -> Callable[..., Any]:
         """The function of that name; of an operation without an array form, one that goes through the elements."""

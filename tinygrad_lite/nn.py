@@ -361,7 +361,7 @@ class _Run:
                     self.epoch([array[order] for array in arrays], size)
                     if self.epochs_since_best >= stop:
                         break
-            if self.held_out is not None or stop < math.inf:
+            if (self.held_out is not None or stop < math.inf) and self.best_loss < math.inf:
                 self.numbers = self.best
         except KeyboardInterrupt:
             self.numbers = self.measured if self.best_loss == math.inf else self.best

@@ -18,6 +18,9 @@ CACHE, BOUND = 2**17, 2**21
 """How many numbers a block should have, and may have to be that wide."""
 WITH_BIAS = {"matmul", "outer"}
 """Functions whose second matrix may end in a row of ones."""
+Instruction = tuple[Any, ...]
+"""A function, the slots of its arguments and that of the result."""
+Rows = int | Sequence[int]
 SUMMED = {"lane_sum", "outer"}
 """Functions that give sums over the points of a block."""
 
@@ -26,20 +29,15 @@ class Plan:
     """Instructions that compute rows of a tape: `results` at each point, a list of rows together, `totals` once."""
 
     @uncollected
-    def __init__(
-        self, tape: Tape, groups: Sequence[Group], results: Sequence[int | Sequence[int]], totals: Sequence[int] = ()
-    ) -> None:
-        self.tape, self.groups = tape, groups
+    def __init__(self, tape: Tape, groups: list[Group], dtype: Any, results: list[Rows], totals: list[int]) -> None:
+        self.tape, self.groups, self.dtype = tape, groups, dtype
         self.slots: dict[tuple[Any, ...], int] = {}
         """Where arrays are, described: what a block's memory is made from."""
-        self.once: list[tuple[Any, ...]] = []
-        self.each: list[tuple[Any, ...]] = []
-        self.end: list[tuple[Any, ...]] = []
-        """Functions, the slots of their arguments and that of the result: once a call, for each block, after all."""
+        self.once, self.each, self.end = list[Instruction](), list[Instruction](), list[Instruction]()
+        """What is done once a call, for each block, after all blocks."""
         self.ones: list[int] = []
         """Rows of ones in a block's memory."""
-        self.height = self.sums = 0
-        self.inputs: dict[int, int] = {}
+        self.height, self.sums, self.inputs = 0, len(totals), dict[int, int]()
         self._free: dict[int, list[int]] = defaultdict(list)
         self._gathered: dict[tuple[int, ...], Register] = {}
         self._borrowed: list[Register] = []
@@ -50,7 +48,7 @@ class Plan:
         self._padded = {register for rows in factors if (register := self._at.before_one(rows))}
         for register in (*self._at.leaves.values(), *[self._at.of[row] for row in wanted], *self._padded):
             register.last = len(schedule)
-        self._among_totals, self.sums = self._in_order(totals), len(totals)
+        self._among_totals = self._in_order(totals)
         self._bring_in()
         bound = self._bound(results)
         for i, (register, needs) in enumerate(schedule.items()):
@@ -203,11 +201,6 @@ class Plan:
             register, first = self._collected(rows), 0
         return self._slot(("flat", register.base, first, len(rows)))
 
-    def _matrix(self, rows: Sequence[int], shape: tuple[int, int], *, transposed: bool = False) -> int:
-        """The slot of uniform rows as a matrix."""
-        flat = self._uniform(rows, self.once)
-        return self._slot(("matrix_transposed" if transposed else "matrix", flat, *shape))
-
     # Instructions
 
     def _emit(self, register: Register, needs: Sequence[Register], now: int) -> None:
@@ -235,7 +228,8 @@ class Plan:
 
     def _matmul(self, register: Register) -> list[Any]:
         weights, xs = register.columns
-        matrix = self._matrix(weights, register.step.detail, transposed=register.step.function == "matmul_transposed")
+        kind = "matrix" if register.step.function == "matmul" else "matrix_transposed"
+        matrix = self._slot((kind, self._uniform(weights, self.once), *register.step.detail))
         block = self._stack(xs)
         self._home(register)
         return [("matmul", matrix, block, self._slot(("rows", register.start, register.size)))]
@@ -291,7 +285,7 @@ class Plan:
             return self._slot(("sums", 0, len(rows)))
         return self._uniform(rows, self.end)
 
-    def _bound(self, results: Sequence[int | Sequence[int]]) -> dict[int, int]:
+    def _bound(self, results: list[Rows]) -> dict[int, int]:
         """The results that an instruction can write where the caller wants them."""
         bound = {}
         for i, row in enumerate(results):
@@ -302,7 +296,7 @@ class Plan:
                     bound[i] = register.slot = self._slot(("row", self._allocated(1, alone=True)))
         return bound
 
-    def _result(self, rows: int | Sequence[int]) -> int:
+    def _result(self, rows: Rows) -> int:
         if not isinstance(rows, int):
             return self._stack(rows)
         slot = self._slot(("row", self._allocated(1, alone=True)))

@@ -42,14 +42,9 @@ class Program:
     """
 
     def __init__(
-        self,
-        outputs: Sequence[Value],
-        groups: Sequence[Sequence[Value]],
-        lists: Sequence[bool],
-        dtype: Any = float,
-        *,
-        several: bool = False,
-    ) -> None:
+        self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], lists: Sequence[bool], dtype: Any = float,
+        *, several: bool = False,
+    ) -> None:  # fmt: skip
         self._trace, self._dtype, self._several = Trace(), kernels().np.dtype(dtype), several
         items, self.parameters = flattened(self._trace, outputs, groups, lists)
         """The leaves that are no inputs."""
@@ -126,13 +121,12 @@ class Program:
         if numbers.shape != (len(self.parameters),):
             raise ValueError(f"program: expected numbers of shape ({len(self.parameters)},), got {numbers.shape}")
         if distributed.is_lazy(arrays):
-            count, totals = distributed.totals(self, arrays, threads, numbers)
+            totals = distributed.totals(self, arrays, threads, numbers, mean=reduction == "mean")
         else:
-            replay = self._replayed("totals", arrays, threads, numbers)
-            count, totals = replay.points.count, replay.totals
-        if totals is None:
+            totals = self._replayed("totals", arrays, threads, numbers, mean=reduction == "mean").totals
+        if totals is None:  # of no points
             return math.nan if reduction == "mean" else 0.0, kernels().np.zeros(numbers.shape)
-        totals = (totals / (count if reduction == "mean" else 1)).astype(float, copy=False)
+        totals = totals.astype(float, copy=False)
         return float(totals[0]), totals[1:]
 
     def __len__(self) -> int:
@@ -159,7 +153,7 @@ class Program:
             return self._plans[kind]
         with self._lock:
             if kind not in self._plans:
-                self._plans[kind] = Plan(self._trace.tape, self._groups, *getattr(self, f"_{kind}")())
+                self._plans[kind] = Plan(self._trace.tape, self._groups, self._dtype, *getattr(self, f"_{kind}")())
             return self._plans[kind]
 
     def _values(self) -> tuple[list[Any], list[int]]:
@@ -184,13 +178,15 @@ class Program:
     def _numbers(self) -> Any:
         return kernels().packed([parameter.data for parameter in self.parameters])
 
-    def _replayed(self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None) -> Replay:
-        if not threads >= 1:
-            raise ValueError(f"program: expected at least 1 thread, got {threads}")
+    def _replayed(
+        self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None, *, mean: bool = False
+    ) -> Replay:
+        if not hasattr(threads, "__index__") or threads < 1:
+            raise ValueError(f"program: expected a whole number of threads >= 1, got {threads!r}")
         points, plan = Points(arrays, self._groups), self._plan(kind)
         numbers = self._numbers() if numbers is None else numbers
-        replay = Replay(plan, points, self._sources, numbers.astype(self._dtype, copy=False), self._spare[kind])
-        replay.run(threads)
+        replay = Replay(plan, points, self._sources, numbers, self._spare[kind])
+        replay.run(threads, mean=mean)
         return replay
 
 
@@ -232,6 +228,8 @@ def _check(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None:
             raise TypeError(f"compile: expected a Value as output {i}, got {type(output).__name__}")
     if not outputs:
         raise ValueError("compile: expected at least one output, got none")
+    if not all(groups):
+        raise ValueError("compile: expected at least one Value in each list of inputs, got none")
     seen: set[Value] = set()
     for i, value in ((i, value) for i, group in enumerate(groups) for value in group):
         if not isinstance(value, Value):

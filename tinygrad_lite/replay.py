@@ -23,8 +23,8 @@ KEPT = 2
 class Memory:
     """The arrays of a plan for blocks of one width."""
 
-    def __init__(self, plan: Plan, width: int, dtype: Any, parameters: int, room: Any = None) -> None:
-        np, size = kernels().np, plan.height * width
+    def __init__(self, plan: Plan, width: int, parameters: int, room: Any = None) -> None:
+        np, dtype, size = kernels().np, plan.dtype, plan.height * width
         if room is None or len(room) < size:
             room = np.empty(max(size, plan.height * plan.width if 2 * width > plan.width else 0), dtype)
         self.plan, self.width, self.room = plan, width, room
@@ -79,7 +79,7 @@ class Layout:
         inner = [math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
         axis = next(i for i, size in enumerate(inner) if size <= width)
         length = self.shape[axis]
-        step = math.ceil(length / math.ceil(length * inner[axis] / width))
+        step = math.ceil(length / math.ceil(length / (width // inner[axis])))
         for before in kernels().np.ndindex(*self.shape[:axis]):
             for first in range(0, length, step):
                 stop = min(first + step, length)
@@ -129,10 +129,6 @@ class Result:
         """Whether the last instruction can write to it."""
         self.shape = (*shape, size) if size is not None else shape
 
-    def new(self, dtype: Any) -> Any:
-        """An array to fill."""
-        return (kernels().np.zeros if self.summed else kernels().np.empty)(self.shape, dtype)
-
     def store(self, array: Any, index: Any, shape: Shape, piece: Any) -> None:
         """Take over a block."""
         piece = piece.reshape(*piece.shape[:-1], *shape)
@@ -154,14 +150,14 @@ class Spare:
         self.lock = threading.Lock()
         self.memories: list[Memory] = []
 
-    def take(self, plan: Plan, width: int, dtype: Any, parameters: int) -> Memory:
+    def take(self, plan: Plan, width: int, parameters: int) -> Memory:
         """Memory for blocks of that width: used before, or new, in the room of another if there is enough of it."""
         with self.lock:
             for i, memory in enumerate(self.memories):
                 if memory.width == width:
                     return self.memories.pop(i)
             room = self.memories.pop(0).room if len(self.memories) > KEPT else None
-        return Memory(plan, width, dtype, parameters, room)
+        return Memory(plan, width, parameters, room)
 
     def give(self, memory: Memory) -> None:
         """Take memory back."""
@@ -182,7 +178,8 @@ class Replay:
         self.others: list[tuple[int, Any, Any]] = []
         for slot, source in zip(plan.results, sources):  # noqa: B905
             form = layout.result(source, None if source is None else groups[source].size)
-            self.results.append(array := form.new(numbers.dtype))
+            array = (kernels().np.zeros if form.summed else kernels().np.empty)(form.shape, plan.dtype)
+            self.results.append(array)
             if form.direct:
                 self.direct.append((slot, array))
             else:
@@ -190,8 +187,8 @@ class Replay:
         self.sums: Any = None
         self.totals: Any = None
 
-    def run(self, threads: int) -> None:
-        """Do all blocks, and then the totals, if the plan has any."""
+    def run(self, threads: int, *, mean: bool = False) -> None:
+        """Do all blocks, and then the totals, if the plan has any: sums over the points, or their `mean`s."""
         with (errstate := kernels().np.errstate)(all="ignore"):
             if threads == 1 or not self.several:
                 used = self.part()
@@ -206,7 +203,7 @@ class Replay:
                 if self.several:
                     memory.sums[...] = self.sums
                 memory.run(self.plan.ready[2])
-                self.totals = memory.arrays[self.plan.totals].copy()
+                self.totals = memory.arrays[self.plan.totals] / (self.points.count if mean else 1)
         for memory in used:
             for slot, home in memory.home.items():  # let go of the caller's arrays
                 memory.arrays[slot] = home
@@ -226,7 +223,7 @@ class Replay:
 
     def memory(self, width: int) -> Memory:
         """Memory for blocks of this width, with all that is computed once a call."""
-        memory = self.spare.take(self.plan, width, self.numbers.dtype, len(self.numbers))
+        memory = self.spare.take(self.plan, width, len(self.numbers))
         memory.parameters[...], memory.count[...] = self.numbers, self.points.count
         memory.run(self.plan.ready[0])
         return memory

@@ -102,12 +102,18 @@ class Rule:
         return Symbol(self, self.count + len(self.calls) - 1)
 
 
-@functools.lru_cache(256)
+def _kept(make: Callable[..., Rule]) -> Callable[..., Rule]:
+    """`make`, which keeps the short rules that it made; those of long sums take megabytes."""
+    cached = functools.lru_cache(256)(make)
+    return lambda op, key: (make if op.arity is None else cached)(op, key)
+
+
+@_kept
 def _value(op: Op, count: int) -> Rule:
     return Rule(lambda *args: [Symbol.apply(op, args)], count)
 
 
-@functools.lru_cache(256)
+@_kept
 def _partials(op: Op, wanted: tuple[bool, ...]) -> Rule:
     return Rule(lambda out, *args: op.differentiate(out, args, wanted), len(wanted) + 1)
 
@@ -294,29 +300,26 @@ class Trace:
     @uncollected
     def adjoints(self, root: int, seed: int, targets: Sequence[int]) -> list[int]:
         """The rows of ∂root/∂target times `seed`; for a target that is uniform, summed over the points."""
-        sweep = _Sweep(self, self.active(targets), root, seed)
-        for entry in reversed(self.entries):
-            sweep.through(entry.op, entry) if entry.op else sweep.through_matmul(entry)
-        found = [sweep.adjoint(target) for target in targets]
-        return [self.tape.constant(0.0) if row is None else row for row in found]
-
-    def active(self, targets: Sequence[int]) -> list[bool]:
-        """For each item, whether it depends on one of the targets."""
         active = [False] * len(self.rows)
         for target in targets:
             active[target] = True
         for _, outs, args in self.entries:
             if True in [active[arg] for arg in args]:
                 for out in outs:
-                    active[out] = True
-        return active
+                    active[out] = self.rows[out] not in self.tape.numbers  # as x**0 is
+        sweep = _Sweep(self, active, root, seed)
+        for entry in reversed(self.entries):
+            sweep.through(entry.op, entry) if entry.op else sweep.through_matmul(entry)
+        found = [sweep.adjoint(target) for target in targets]
+        return [self.tape.constant(0.0) if row is None else row for row in found]
 
 
 class _Sweep:
     """The way back through a trace, from one root."""
 
     def __init__(self, trace: Trace, active: list[bool], root: int, seed: int) -> None:
-        self.trace, self.tape, self.active = trace, trace.tape, active
+        self.trace, self.tape = trace, trace.tape
+        self.active = active  # for each item, whether it depends on a target
         self.found: dict[int, int] = {root: seed}
         self.unsummed: dict[int, int] = {}
         """The terms of uniform items that come from varying ones: still to be summed over the points."""
@@ -344,8 +347,7 @@ class _Sweep:
         wanted = tuple([self.active[arg] for arg in args])
         partials = tape.run(_partials(op, wanted), [rows[out], *[rows[arg] for arg in args]])
         for arg, partial, want in zip(args, partials, wanted, strict=True):
-            folded = not varying and tape.steps[rows[arg]].phase == VARYING  # x**0 is 1, a constant
-            if want and partial is not None and not folded:
+            if want and partial is not None:
                 self.give(arg, tape.term(adjoint, partial), varying=varying)
 
     def through_matmul(self, entry: Entry) -> None:
