@@ -763,6 +763,18 @@ def test_recording_may_raise_at_most_points():
         vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(5000, -1.0))
 
 
+def test_points_where_recording_raises_get_nan_wherever_they_are():
+    def f(x):
+        if x < 0:
+            raise ValueError("negative")
+        return 2 * x
+
+    xs = np.array([-1.0, -2.0, -3.0, -4.0, -5.0, 0.5, -6.0, -7.0, 1.5])
+    for start in range(len(xs)):
+        rolled = np.roll(xs, start)
+        np.testing.assert_array_equal(vectorize(f)(rolled), np.where(rolled < 0, math.nan, 2 * rolled))
+
+
 def test_vectorize_of_no_points_is_empty():
     values, gradients = vectorize(lambda x: x if x > 0 else -x).value_and_grad([])
     assert values.shape == gradients[0].shape == (0,)

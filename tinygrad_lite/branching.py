@@ -123,7 +123,7 @@ class _Call:
             left = self.along_known(np.arange(start, stop))
             while len(left):
                 left = self.along_new(left, self.count - stop)
-        left = self.along_known(np.array(self.aside, int))  # there replay gives inf or nan
+        left = self.along_known(np.sort(np.array(self.aside, int)))  # there replay gives inf or nan
         for result in self.results:
             result[left] = math.nan
 
