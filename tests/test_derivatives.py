@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import mpmath
+import numpy as np
 import pytest
 from graphs import SMOOTH, functions, swept
 from hypothesis import given
@@ -144,6 +145,7 @@ def test_second_derivatives_are_those_computed_to_60_digits(case: dict[str, Any]
 
 def test_the_worksheets_series_of_the_sigmoid() -> None:
     assert tl.taylor(tl.sigmoid, 0.0, 3) == [1 / 2, 1 / 4, 0, -1 / 48]
+    assert tl.taylor(tl.sigmoid, 0.0, np.int64(3)) == [1 / 2, 1 / 4, 0, -1 / 48]
     assert tl.taylor(tl.sigmoid, 0.0, 5)[5] == pytest.approx(1 / 480, rel=1e-15)
 
 

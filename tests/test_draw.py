@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -281,6 +282,11 @@ def test_depth_draws_the_nodes_near_the_root_and_counts_the_rest() -> None:
 def test_a_depth_is_a_whole_number(depth: Any) -> None:
     with pytest.raises(ValueError, match=rf"^draw: expected a whole number >= 0 as the depth, got {depth!r}$"):
         draw(worksheet(), depth=depth)
+
+
+def test_the_depth_may_be_a_numpy_integer() -> None:
+    x = Value(2.0, "x")
+    assert draw(x * x + x, depth=np.int64(1)).source == draw(x * x + x, depth=1).source
 
 
 def test_a_group_is_a_neuron_with_its_output() -> None:

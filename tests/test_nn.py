@@ -336,6 +336,13 @@ def test_training_writes_the_parameters_and_leaves_their_grad_alone() -> None:
     assert 0 not in (w.data, b.data)
 
 
+def test_a_validation_that_is_never_finite_keeps_the_last_parameters() -> None:
+    x, p = Value(0.0), Value(0.0, "p")
+    history = fit((p - x) ** 2, [x], [[4.0]], [p], SGD([p], 0.25), epochs=3, validation=[[1e200]])
+    assert p.data == pytest.approx(3.5)
+    assert history["validation"] == [math.inf] * 3
+
+
 def test_a_parameter_that_the_optimizer_leaves_out_stays() -> None:
     loss, inputs, (w, b), data = line()
     fit(loss, inputs, data, [w, b], SGD([w], 0.1), epochs=50, max_norm=100.0)

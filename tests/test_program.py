@@ -275,6 +275,14 @@ def test_a_float32_program_warns_of_nothing():
         assert compile(w * x, [x], dtype="float32")([1.0]) == [math.inf]
 
 
+def test_a_list_of_no_inputs_and_half_a_thread_are_refused():
+    x = Value(1.0)
+    with pytest.raises(ValueError, match="compile: expected at least one Value in each list of inputs, got none"):
+        compile(x * x, [x, []])
+    with pytest.raises(ValueError, match=r"program: expected a whole number of threads >= 1, got 1\.5"):
+        compile(x * x, [x])(np.ones(100_000), threads=1.5)
+
+
 def test_calls_of_ever_new_sizes_keep_no_more_memory():
     x = Value(1.0)
     program = compile(tl.exp(x) * x, [x])

@@ -270,7 +270,7 @@ def taylor(f: Callable[[Any], Any], x0: Coefficient, order: int) -> list[Any]:
     Raises TypeError if `f` does not give one number or `order` is no int, ValueError if `order` is negative or `f`
     has no Taylor series at x0 (sqrt at 0).
     """
-    if isinstance(order, bool) or not isinstance(order, int):
+    if isinstance(order, bool) or not hasattr(order, "__index__"):
         raise TypeError(f"taylor: expected a whole order, got {order!r}")
     if order < 0:
         raise ValueError(f"taylor: expected an order >= 0, got {order}")

@@ -119,7 +119,7 @@ def _cut(order: Sequence[Value], depth: int | None) -> dict[Value, Hashable]:
     """The nodes that are more than `depth` edges from the root; they share one box."""
     if depth is None:
         return {}
-    if not (isinstance(depth, int) and depth >= 0):
+    if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 0:
         raise ValueError(f"draw: expected a whole number >= 0 as the depth, got {depth!r}")
     distance = {order[-1]: 0}
     for node in reversed(order):  # a node comes after all its users
