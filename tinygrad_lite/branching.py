@@ -13,7 +13,7 @@ from .program import Program
 from .replay import Points
 from .value import Value, topological_order, truths
 
-Replay = Callable[[Program, Sequence[Any]], list[Any]]
+Work = Callable[[Program, Sequence[Any]], list[Any]]
 
 PART = 2**18
 """How many points are followed at a time: few enough to stay in the cache while they are sorted by paths."""
@@ -84,7 +84,7 @@ class Vectorized:
         shapes = [kernels().np.shape(array) for array in arrays]
         return value, [_summed(gradient, shape) for gradient, shape in zip(gradients, shapes, strict=True)]
 
-    def _followed(self, arrays: Sequence[Any], replay: Replay, count: int) -> list[Any]:
+    def _followed(self, arrays: Sequence[Any], replay: Work, count: int) -> list[Any]:
         np, points = kernels().np, Points(arrays, [Group(None, None)] * len(arrays))
         columns = [np.broadcast_to(each, points.whole).reshape(-1).astype(float, copy=False) for each in points.given]
         results = [np.empty(points.count) for _ in range(count)]
@@ -107,7 +107,7 @@ class _Call:
     """One call of a vectorized function: its arguments and results, and the paths found so far."""
 
     def __init__(
-        self, record: Callable[[list[float]], _Path], columns: list[Any], results: list[Any], replay: Replay, most: int
+        self, record: Callable[[list[float]], _Path], columns: list[Any], results: list[Any], replay: Work, most: int
     ) -> None:
         self.record, self.columns, self.results, self.replay, self.most = record, columns, results, replay, most
         self.count = len(results[0])

@@ -30,7 +30,7 @@ class Plan:
 
     @uncollected
     def __init__(self, tape: Tape, groups: list[Group], dtype: Any, results: list[Rows], totals: list[int]) -> None:
-        self.tape, self.groups, self.dtype = tape, groups, dtype
+        self.tape, self.dtype = tape, dtype
         self.slots: dict[tuple[Any, ...], int] = {}
         """Where arrays are, described: what a block's memory is made from."""
         self.once, self.each, self.end = list[Instruction](), list[Instruction](), list[Instruction]()
@@ -103,7 +103,7 @@ class Plan:
                 register.slot = self._slot(("count",))
             elif function == "parameters":
                 register.base = self._slot(("parameters",))
-            elif self.groups[i].size is None:
+            elif self._at.groups[i].size is None:
                 register.slot = self.inputs[i] = self._slot(("row", self._allocated(1, alone=True)))
             else:
                 register.start = self._started(register)

@@ -27,16 +27,16 @@ class Memory:
         np, dtype, size = kernels().np, plan.dtype, plan.height * width
         if room is None or len(room) < size:
             room = np.empty(max(size, plan.height * plan.width if 2 * width > plan.width else 0), dtype)
-        self.plan, self.width, self.room = plan, width, room
+        self.width, self.room = width, room
         # No room is left between rows: those that lie together are one loop for NumPy, three times as fast.
-        self.block = room[:size].reshape(plan.height, width)
-        self.block[plan.ones] = 1.0
+        block = room[:size].reshape(plan.height, width)
+        block[plan.ones] = 1.0
         self.sums, self.count = np.zeros(plan.sums, dtype), np.zeros((), dtype)
         self.parameters = np.empty(parameters, dtype)
         makers: dict[str, Callable[..., Any]] = {
-            "row": lambda i: self.block[i],
-            "rows": lambda start, count: self.block[start : start + count],
-            "transposed": lambda start, count: self.block[start : start + count].T,
+            "row": lambda i: block[i],
+            "rows": lambda start, count: block[start : start + count],
+            "transposed": lambda start, count: block[start : start + count].T,
             "constant": lambda x: np.array(x, dtype),
             "constants": lambda xs, column: np.array(xs, dtype)[:, None] if column else np.array(xs, dtype),
             "indices": np.array,
@@ -245,4 +245,5 @@ class Replay:
             with self.lock:
                 for slot, array, form in self.others:
                     form.store(array, index, shape, memory.arrays[slot])
-                self.sums = memory.sums.copy() if self.sums is None else self.sums + memory.sums
+                if self.plan.sums:
+                    self.sums = memory.sums.copy() if self.sums is None else self.sums + memory.sums

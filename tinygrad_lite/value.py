@@ -331,7 +331,7 @@ def _reflected(op: Op) -> Callable[[Value, Any], Any]:
 for _name, _method in vars(Operand).items():
     if isinstance(_method, Method):
         _op = OPS[_method.op]
-        _make = _unary if _op.arity == 1 else _reflected if _method.reflected else _binary
-        setattr(Value, _name, _make(_op))
+        _record: Callable[..., Any] = (_unary if _op.arity == 1 else _reflected if _method.reflected else _binary)(_op)
+        setattr(Value, _name, _record)
         if _op.arity == 1:
-            _op.recorders[Value] = _unary(_op)
+            _op.recorders[Value] = _record
