@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from .draw import draw
+from .explain import explain
+from .explore import explore
 from .expression import NUMBER, FormulaError, functions, is_name, parse, shortened
 from .files import replaced
 from .value import Value
@@ -81,7 +84,8 @@ def _answer(argv: Sequence[str]) -> tuple[str, dict[Path, bytes]]:
     formula, *assignments = positional
     values = _assigned(assignments)
     root, names = parse(formula, values)
-    root.named(root.label or _free_name(names))
+    free = (name for name in itertools.chain("efgh", (f"e{i}" for i in itertools.count(1))) if name not in names)
+    root.named(root.label or next(free))
     root.backward()
     # After `e = a`, e is a: of the names of the root, those that were given are what it is differentiated by.
     derivatives = {name: node.grad for name, node in names.items() if node is not root or name in values}
@@ -105,9 +109,9 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             options[name] = path if equals else next(rest, "")
             if Path(options[name]).suffix.lower() not in _ENDINGS[name]:
                 expected = " or ".join(", ".join(_ENDINGS[name]).rsplit(", ", 1))
-                raise CommandError(f"{name}: expected a path that ends in {expected}, got {_quoted(options[name])}")
+                raise CommandError(f"{name}: expected a path that ends in {expected}, got {shortened(options[name])!r}")
         elif _is_option(arg, argv):
-            raise CommandError(f"unknown option {_quoted(arg)}; tinygrad-lite -h lists them")
+            raise CommandError(f"unknown option {shortened(arg)!r}; tinygrad-lite -h lists them")
         else:
             positional.append(arg)
     return positional, options
@@ -124,38 +128,27 @@ def _assigned(assignments: Sequence[str]) -> dict[str, float]:
     for each in assignments:
         name, _, number = each.partition("=")
         if not (is_name(name) and re.fullmatch(rf"[-+]?(?:{NUMBER}|inf|nan)", number)):
-            raise CommandError(f"expected NAME=NUMBER after the formula, got {_quoted(each)}")
+            raise CommandError(f"expected NAME=NUMBER after the formula, got {shortened(each)!r}")
         if name in values:
             raise CommandError(f"{shortened(name)} is given twice")
         values[name] = float(number)
         if math.isinf(values[name]) and "inf" not in number:
-            raise CommandError(f"{_quoted(each)}: the number is too large for a float")
+            raise CommandError(f"{shortened(each)!r}: the number is too large for a float")
     return values
-
-
-def _free_name(names: Mapping[str, Value]) -> str:
-    candidates = itertools.chain("efgh", (f"e{i}" for i in itertools.count(1)))
-    return next(name for name in candidates if name not in names)
 
 
 def _report(root: Value, derivatives: Mapping[str, float], options: Mapping[str, str]) -> str:
     explanation = None
     if "--explain" in options:
-        from .explain import explain
-
         with _reported("explain the formula"):
             explanation = str(explain(root))
     if "--json" in options:
         numbers = {name: _json(x) for name, x in derivatives.items()}
         report = {"name": root.label, "value": _json(root.data), "derivatives": numbers}
         return json.dumps(report | ({"explanation": explanation} if explanation else {}), indent=2)
-    lines = [f"{root.label} = {_shown(root.data)}"]
-    lines += [f"∂{root.label}/∂{name} = {_shown(x)}" for name, x in derivatives.items()]
+    equations = {f"{root.label}": root.data} | {f"∂{root.label}/∂{name}": x for name, x in derivatives.items()}
+    lines = [f"{left} = {repr(x).removesuffix('.0')}" for left, x in equations.items()]
     return "\n".join(lines + (["", explanation] if explanation else []))
-
-
-def _shown(x: float) -> str:
-    return repr(x).removesuffix(".0")
 
 
 def _json(x: float) -> float | str:
@@ -165,15 +158,11 @@ def _json(x: float) -> float | str:
 def _files(root: Value, options: Mapping[str, str]) -> dict[Path, bytes]:
     files = {}
     if "-o" in options:
-        from .draw import draw
-
         path = Path(options["-o"])
         with _reported("draw the graph"):
             picture, ending = draw(root), path.suffix.lower()[1:]
             files[path] = picture.source.encode() if ending == "dot" else picture.pipe(format=ending)
     if "--html" in options:
-        from .explore import explore
-
         with _reported("make the page"):
             files[Path(options["--html"])] = explore(root).html.encode()
     return files
@@ -183,7 +172,7 @@ def _write(files: Mapping[Path, bytes]) -> None:
     """Write all files or, if one cannot be written, none."""
     with ExitStack() as written:
         for path, content in files.items():
-            written.enter_context(_reported(f"write {_quoted(str(path))}"))
+            written.enter_context(_reported(f"write {shortened(str(path))!r}"))
             written.enter_context(replaced(path)).write_bytes(content)
 
 
@@ -220,10 +209,6 @@ def _complain(message: str, status: int) -> int:
         with suppress(OSError):
             print(f"tinygrad-lite: error: {safe}", file=sys.stderr)
     return status
-
-
-def _quoted(text: str) -> str:
-    return repr(shortened(text))
 
 
 def _version() -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Coefficient = Value | float
     Memo = dict[Any, Value]
+    Outputs = Callable[[list[float]], list[float]]
 
 
 def grad(output: Value, inputs: Sequence[Value]) -> list[Value]:
@@ -118,8 +119,7 @@ def _record(op: Op, args: list[Value | float], memo: Memo) -> Value | float:
     numbers = [arg.data if isinstance(arg, Value) else arg for arg in args]
     if not any(isinstance(arg, Value) for arg in args):
         return _ieee(op, numbers)
-    simpler = _simplified(op, args)
-    if simpler is not None:
+    if (simpler := _simplified(op, args)) is not None:
         return simpler
     key = _key(op, args)
     if key not in memo:
@@ -167,8 +167,7 @@ def _gradient(output: Value, inputs: list[Value], memo: Memo) -> list[Value]:
                 depends.add(node)
     adjoints: dict[Value, Value | float] = {output: 1.0}
     for node in reversed(order):
-        adjoint = adjoints.get(node)
-        if adjoint is None or not node.args:
+        if (adjoint := adjoints.get(node)) is None or not node.args:
             continue
         wanted = [arg in depends for arg in node.args]
         args = [_Term(_folded(arg), memo) for arg in node.args]
@@ -351,9 +350,7 @@ def _slopes(f: Callable[..., Any], xs: Sequence[float]) -> list[float]:
     return [value.grad for value in values]
 
 
-def _compare(
-    name: str, f: Callable[[list[float]], list[float]], by_rules: list[list[float]], at: list[float], step: float | None
-) -> None:
+def _compare(name: str, f: Outputs, by_rules: list[list[float]], at: list[float], step: float | None) -> None:
     """Hold the derivatives of f's outputs (rows) with respect to each argument (columns) against differences."""
     for i, x in enumerate(at):
         h = step or 1e-3 * max(1.0, abs(x))
@@ -366,7 +363,7 @@ def _compare(
                 raise AssertionError(f"check_grad: {what}, {truth!r} by differences of step {h:g}")
 
 
-def _central(f: Callable[[list[float]], list[float]], at: list[float], i: int, h: float) -> list[float]:
+def _central(f: Outputs, at: list[float], i: int, h: float) -> list[float]:
     up, down = [*at], [*at]
     up[i] += h
     down[i] -= h

@@ -13,19 +13,16 @@ can be found again, by a page that lights them up:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from .naming import short, shown
 from .op import constant
-from .steps import adjoints, forward, held, reached
+from .steps import Arg, Forward, adjoints, forward, held, reached
 from .value import Value, topological_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
-
     import graphviz
-
-    from .steps import Arg, Forward
 
     Group = str | Callable[[Value], Hashable | None] | None
 
@@ -205,9 +202,8 @@ def _look(box: _Box, steps: Sequence[Forward]) -> dict[str, str]:
     op = steps[box.nodes[0]].op
     single = "leaf" if op is None else "constant" if op is constant else "operation"
     kind = "group" if box.title is not None else single
-    if steps[box.nodes[-1]] is steps[-1]:
-        return _LOOKS[kind] | {"class": f"{kind} root", "peripheries": "2"}
-    return _LOOKS[kind] | {"class": kind}
+    is_root = steps[box.nodes[-1]] is steps[-1]
+    return _LOOKS[kind] | ({"class": f"{kind} root", "peripheries": "2"} if is_root else {"class": kind})
 
 
 def _edges(steps: Sequence[Forward], home: Sequence[_Box], boxes: int) -> dict[tuple[str, str, str | None], str | None]:
@@ -216,15 +212,13 @@ def _edges(steps: Sequence[Forward], home: Sequence[_Box], boxes: int) -> dict[t
     flows = reached(steps, {box.nodes[0] for box in home if box.title is None}) if boxes <= FULL_LABELS else {}
     for step in steps:
         for k, arg in enumerate(step.args):
-            tail, head = home[arg.index], home[step.index]
-            if tail.title is not None or head.title is not None:
-                if tail is not head:
-                    edges[tail.id, head.id, None] = None
-            elif arg.constant or boxes > NUMBER_LABELS:
-                edges[tail.id, head.id, f"e{step.index}_{k}"] = None
-            else:
+            tail, head, label = home[arg.index], home[step.index], None
+            single = tail.title is None and head.title is None
+            if single and not arg.constant and boxes <= NUMBER_LABELS:
                 name = _local(step, arg, flows) if flows else ""
-                edges[tail.id, head.id, f"e{step.index}_{k}"] = _label(_row(name + shown(arg.partial or 0.0)))
+                label = _label(_row(name + shown(arg.partial or 0.0)))
+            if tail is not head:
+                edges[tail.id, head.id, f"e{step.index}_{k}" if single else None] = label
     return edges
 
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 import functools
 
 from .op import OPS, RESERVED, Op, constant
-from .steps import Backward, Forward, held, reached, steps
-from .symbols import LATEX, TEXT, Symbol, differentiate, number_written, write
+from .steps import Arg, Backward, Forward, Term, held, reached, steps
+from .symbols import LATEX, TEXT, Notation, Symbol, differentiate, number_written, write
 from .value import Value, topological_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
-
-    from .steps import Arg, Term
-    from .symbols import Notation
 
     Section = tuple[str, list[list[str]]]
 
@@ -45,9 +42,9 @@ class Writer:
         self.root = max(self.forward)
         self.sources = reached(self.forward.values(), self.forward)
 
-    def depends(self, i: int, source: int) -> bool:
-        """Whether a derivative flows from node `i` to node `source`."""
-        return bool(self.sources[i] >> source & 1)
+    def depends(self, i: int, sources: Sequence[int]) -> bool:
+        """Whether a derivative flows from node `i` to one of `sources`."""
+        return any(self.sources[i] >> source & 1 for source in sources)
 
     def value(self, step: Forward) -> list[str]:
         """c = a + b = 2 + 1 = 3."""
@@ -154,7 +151,7 @@ def _by_arg(step: Forward, out: Symbol, args: Sequence[Symbol]) -> dict[int, Sym
     partials = differentiate(step.op, out, args, [arg.partial is not None for arg in step.args])
     found: dict[int, list[Symbol]] = {}
     for arg, partial in zip(step.args, partials, strict=True):
-        if partial is not None and arg.partial is not None:
+        if partial is not None:
             found.setdefault(arg.index, []).append(partial)
     return {i: _total(symbols) for i, symbols in found.items()}
 
@@ -245,26 +242,18 @@ def _places(root: Value, sources: Sequence[Value]) -> list[int]:
 
 
 def _sections(writer: Writer, sources: Sequence[int] | None, closed: bool) -> list[Section]:
-    taken = [
-        step
-        for step in writer.backward.values()
-        if sources is None or any(writer.depends(step.index, source) for source in sources)
-    ]
-    direct: dict[int, list[list[str]]] = {i: [] for i in writer.forward}
-    for step in reversed(taken):
-        for term in step.terms:
-            direct[term.user].append(writer.local(term, step.index))
+    taken = [step for step in writer.backward.values() if sources is None or writer.depends(step.index, sources)]
+    pairs = [(term, step.index) for step in reversed(taken) for term in step.terms]
+    direct = [writer.local(term, node) for term, node in sorted(pairs, key=lambda pair: pair[0].user)]
     chain = [
         writer.adjoint(step)
         for step in taken
         if not writer.is_direct(step) and (step.index != writer.root or step.index in (sources or ()))
     ]
-    values = [writer.value(step) for step in writer.forward.values()] if sources is None else []
-    leaves = [i for i, step in writer.forward.items() if step.op is None]
-    asked = leaves if sources is None else sources
+    asked = [i for i, step in writer.forward.items() if step.op is None] if sources is None else sources
     sections = [
-        ("Values", values),
-        ("Directly connected nodes", [line for lines in direct.values() for line in lines]),
+        ("Values", [writer.value(step) for step in writer.forward.values()] if sources is None else []),
+        ("Directly connected nodes", direct),
         ("Chain rule", chain),
         ("Closed form", [writer.closed(i) for i in asked] if closed else []),
     ]
@@ -289,8 +278,7 @@ def table(operations: Iterable[Op] | None = None) -> str:
 def _row(op: Op) -> str:
     names = ["x1", "x2", "y1", "y2"] if op.lists == 2 else ["x", "y", "z"][: op.arity or 2]
     args = [Symbol(name=name) for name in names]
-    out = Symbol(op, args)
-    partials = differentiate(op, out, args, [True] * len(args))
+    partials = differentiate(op, Symbol(op, args), args, [True] * len(args))
     derivatives = ", ".join("none" if p is None else f"`{write(p, TEXT)}`" for p in partials)
     cells = [f"`{op.name}`", f"`{op.written(names)}`", derivatives, op.domain or ""]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")

@@ -122,14 +122,18 @@ class _Expression:
                 operand_is_next = self.read_operator(token)
         self.compute(1)
         if self.pending:
-            raise self.error(f"{_quoted(self.pending[-1].token)} is never closed; add ')'", self.pending[-1].token)
+            opened = self.pending[-1].token
+            raise self.error(f"{shortened(opened.text)!r} is never closed; add ')'", opened)
         return self.operands.pop(), token
 
     def read_operand(self, token: _Token) -> bool:
         """Take what may stand where an operand is expected, and say whether one still is."""
         count = len(self.operands)
         if token.kind == "number":
-            self.operands.append(self.literal(token))
+            x = float(token.text)
+            if math.isinf(x):
+                raise self.error(f"{shortened(token.text)} is too large for a float", token)
+            self.operands.append(x)
         elif token.kind == "name":
             self.operands.append(self.variable(token))
         elif token.kind == "target":
@@ -143,7 +147,8 @@ class _Expression:
         elif token.text == ")" and self.pending and self.pending[-1].op and self.pending[-1][2:] == (0, count):
             return self.close()  # a call without arguments
         elif token.text != "+":
-            raise self.error(f"expected a number, a name or '(', got {_quoted(token)}", token)
+            got = "the end" if token.kind == "end" else repr(shortened(token.text))
+            raise self.error(f"expected a number, a name or '(', got {got}", token)
         return token.kind not in ("number", "name")
 
     def read_operator(self, token: _Token) -> bool:
@@ -154,7 +159,7 @@ class _Expression:
             self.pending.append(_Pending(token, OPS[name], precedence, len(self.operands) - 1))
             return True
         if token.text not in (",", ")"):
-            raise self.error(f"expected an operator, got {_quoted(token)}; a product is written with *", token)
+            raise self.error(f"expected an operator, got {shortened(token.text)!r}; a product is written with *", token)
         self.compute(1)
         if token.text == ")" and not self.pending:
             raise self.error("unexpected ')'; no parenthesis is open", token)
@@ -172,9 +177,8 @@ class _Expression:
         group = self.pending.pop()
         arity, count = group.op and group.op.arity, len(self.operands) - group.first
         if group.op and count != arity and (arity is not None or not count):
-            expected = "at least 1" if arity is None else arity
-            plural = "" if arity in (None, 1) else "s"
-            raise self.error(f"{group.token.name}: expected {expected} argument{plural}, got {count}", group.token)
+            expected = "at least 1 argument" if arity is None else f"{arity} argument{'s' * (arity != 1)}"
+            raise self.error(f"{group.token.name}: expected {expected}, got {count}", group.token)
         self.apply(group)
         return False
 
@@ -187,12 +191,6 @@ class _Expression:
             self.operands[pending.first :] = [op(args) if op.lists else op(*args)]
         except (ArithmeticError, ValueError) as error:
             raise self.error(str(error), pending.token) from None
-
-    def literal(self, token: _Token) -> float:
-        x = float(token.text)
-        if math.isinf(x):
-            raise self.error(f"{shortened(token.text)} is too large for a float", token)
-        return x
 
     def variable(self, token: _Token) -> Value:
         if token.name in self.names:
@@ -242,8 +240,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             if keyword.iskeyword(token.name):
                 raise FormulaError(f"{token.name!r} is a keyword of Python, not a name", text, token.start)
             # The first may be a letter only, the others digits too; none is changed by normalisation.
-            parts = enumerate(token.name)
-            wrong = next(i for i, char in parts if not (char if i == 0 else "_" + char).isidentifier())
+            wrong = next(i for i, char in enumerate(token.name) if not (char if i == 0 else "_" + char).isidentifier())
             raise _unexpected(token.name[wrong], text, token.start + wrong)
         yield token
 
@@ -251,10 +248,6 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _unexpected(sign: str, text: str, position: int) -> FormulaError:
     advice = f"did you mean {_HINTS[sign]!r}?" if sign in _HINTS else "a formula is names, numbers, + - * / **, calls"
     return FormulaError(f"unexpected {sign!r}{_code_points(sign)}; {advice}", text, position)
-
-
-def _quoted(token: _Token) -> str:
-    return repr(shortened(token.text)) if token.kind != "end" else "the end"
 
 
 def _code_points(text: str) -> str:

@@ -76,11 +76,6 @@ def _peak(name: str, xs: Sequence[Scalar]) -> Any:
     return peak
 
 
-def _shifted(name: str, xs: Sequence[Scalar]) -> list[Any]:
-    peak = _peak(name, xs)
-    return [x - peak for x in xs]
-
-
 def softmax(xs: Sequence[Scalar]) -> list[Any]:
     """exp(x) / Σ exp(x) for each x, shifted by the maximum.
 
@@ -103,7 +98,8 @@ def log_softmax(xs: Sequence[Scalar]) -> list[Any]:
 
     Raises ValueError if the sequence is empty or its maximum infinite.
     """
-    shifted = _shifted("log_softmax", xs)
+    peak = _peak("log_softmax", xs)
+    shifted = [x - peak for x in xs]
     total = logsumexp(shifted)
     return [x - total for x in shifted]
 
@@ -122,7 +118,8 @@ def cross_entropy(logits: Sequence[Any], target: Any, reduction: str = "mean") -
     """
     if len(logits) and _is_list(logits[0]):
         return _reduced(cross_entropy, logits, target, reduction)
-    shifted = _shifted("cross_entropy", logits)
+    peak = _peak("cross_entropy", logits)
+    shifted = [x - peak for x in logits]
     if _is_list(target):
         if len(target) != len(shifted):
             raise ValueError(f"cross_entropy: expected {len(shifted)} probabilities, got {len(target)}")

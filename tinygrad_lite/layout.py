@@ -11,12 +11,9 @@ import subprocess
 from importlib import metadata
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import graphviz
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 PATIENCE = 60
 """How many seconds a layout may take."""
@@ -98,12 +95,10 @@ def _centred(box: re.Match[str]) -> str:
 
 def layout_engine(engine: str | None = None) -> str:
     """The path of `engine`, or of the layout engine that `render` finds without; RuntimeError if there is none."""
-    if engine is not None:
-        if found := shutil.which(engine):
-            return found
-        raise RuntimeError(f"render: layout engine {engine!r} not found; give its path, or None for one that is found")
-    if found := _from_wheel() or shutil.which("dot"):
+    if found := shutil.which(engine) if engine is not None else _from_wheel() or shutil.which("dot"):
         return found
+    if engine is not None:
+        raise RuntimeError(f"render: layout engine {engine!r} not found; give its path, or None for one that is found")
     advice = "`pip install graphviz-pure` or install the system package graphviz"
     raise RuntimeError(f"render: found no layout engine; {advice}")
 

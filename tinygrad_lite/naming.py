@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from .op import constant
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .value import Value
+from .value import Value
 
 # Control, direction and non-characters, lone halves of surrogate pairs: they break XML, a terminal or the line.
 _UNSHOWABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"

@@ -10,27 +10,21 @@ import importlib
 import math
 import sys
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
+from .kernels import kernels
 from .ops import OPS, constant, dot, number
-from .program import compile
+from .program import Program, compile
 from .value import Value, node_of
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from os import PathLike
-    from typing import Any
-
     from numpy.typing import NDArray
-
-    from .program import Program
 
     Array = NDArray[Any]
     Input = Value | Sequence[Value]
     Numbers = Sequence[Any] | Array
-
-
-# Networks
 
 
 class Neuron:
@@ -47,15 +41,13 @@ class Neuron:
     def __init__(
         self, n_in: int, activation: str | None = "relu", *, n_out: int = 1, seed: Any = 0, label: str = "n"
     ) -> None:
-        import numpy as np
-
         self.activation, self.label = None if activation is None else OPS.get(activation), label
         if activation is not None and (self.activation is None or self.activation.arity != 1):
             advice = "take 'relu', 'tanh', 'sigmoid' or another operation of one argument, or None"
             raise ValueError(f"Neuron: there is no activation {activation!r}; {advice}")
         n_in, n_out = _whole("Neuron", "n_in", n_in), _whole("Neuron", "n_out", n_out)
         variance = 2 / n_in if activation == "relu" else 2 / (n_in + n_out)
-        draws = np.random.default_rng(seed).normal(0.0, math.sqrt(variance), n_in)
+        draws = kernels().np.random.default_rng(seed).normal(0.0, math.sqrt(variance), n_in)
         self.w = [Value(x, f"{label}.w{i}") for i, x in enumerate(draws, 1)]
         self.b = Value(0.0, f"{label}.b")
 
@@ -83,9 +75,7 @@ class Layer:
     def __init__(
         self, n_in: int, n_out: int, activation: str | None = "relu", *, seed: Any = 0, label: str = "n"
     ) -> None:
-        import numpy as np
-
-        rng = np.random.default_rng(seed)
+        rng = kernels().np.random.default_rng(seed)
         which = range(1, _whole("Layer", "n_out", n_out) + 1)
         self.neurons = [Neuron(n_in, activation, n_out=n_out, seed=rng, label=f"{label}{j}") for j in which]
 
@@ -112,11 +102,9 @@ class MLP:
     """
 
     def __init__(self, n_in: int, n_out: Sequence[int], activation: str | None = "relu", *, seed: Any = 0) -> None:
-        import numpy as np
-
         if isinstance(n_out, int) or not len(n_out):
             raise ValueError(f"MLP: expected the sizes of the layers, such as [16, 1], got {n_out!r}")
-        rng, last = np.random.default_rng(seed), len(n_out)
+        rng, last = kernels().np.random.default_rng(seed), len(n_out)
         self.layers = [
             Layer(n_above, n, None if i == last else activation, seed=rng, label=f"n{i},")
             for i, (n_above, n) in enumerate(zip([n_in, *n_out], n_out, strict=False), 1)
@@ -131,9 +119,6 @@ class MLP:
     def parameters(self) -> list[Value]:
         """Those of each layer in turn."""
         return [parameter for layer in self.layers for parameter in layer.parameters()]
-
-
-# Optimizers
 
 
 class Optimizer:
@@ -158,8 +143,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Replace the `data` of each parameter, by its `grad`."""
-        import numpy as np
-
+        np = kernels().np
         data, grad = np.array([p.data for p in self.parameters]), np.array([p.grad for p in self.parameters])
         with np.errstate(all="ignore"):
             _write(self.parameters, self.update(data, grad))
@@ -189,9 +173,8 @@ class SGD(Optimizer):
 
     def update(self, data: Array, grad: Array) -> Array:
         """The new numbers of the parameters, from their numbers and gradients."""
-        velocity: Array = self.momentum * self.velocity + (grad + self.weight_decay * data)
-        self.velocity = velocity
-        return data - self.lr * velocity
+        self.velocity = self.momentum * self.velocity + (grad + self.weight_decay * data)
+        return data - self.lr * self.velocity
 
 
 class Adam(Optimizer):
@@ -216,8 +199,8 @@ class Adam(Optimizer):
         self.betas = tuple(self._number("a beta from 0 to below 1", beta, below=1.0) for beta in betas)
         self.eps = self._number("an eps >= 0", eps)
         self.steps = 0
-        self.mean: Any = 0.0
-        self.square: Any = 0.0
+        self.mean: Array | float = 0.0
+        self.square: Array | float = 0.0
 
     def update(self, data: Array, grad: Array) -> Array:
         """The new numbers of the parameters, from their numbers and gradients."""
@@ -230,8 +213,7 @@ class Adam(Optimizer):
         self.mean = first * self.mean + (1 - first) * grad
         self.square = second * self.square + (1 - second) * grad * grad
         root = (self.square / (1 - second**self.steps)) ** 0.5
-        moved: Array = data - self.lr / (1 - first**self.steps) * self.mean / (root + self.eps)
-        return moved
+        return data - self.lr / (1 - first**self.steps) * self.mean / (root + self.eps)
 
 
 class AdamW(Adam):
@@ -289,9 +271,6 @@ def _whole(name: str, what: str, x: Any, least: int = 1) -> int:
     return int(x)
 
 
-# The loop
-
-
 def fit(
     loss: Value, inputs: Sequence[Input], data: Sequence[Any], parameters: Iterable[Value], optimizer: Optimizer,
     epochs: int = 100, batch_size: int | None = None, validation: Sequence[Any] | None = None, *, seed: Any = 0,
@@ -333,8 +312,7 @@ class _Run:
     """One training, on arrays: the Values are read when it begins and written when it ends."""
 
     def __init__(self, program: Program, parameters: list[Value], optimizer: Optimizer, max_norm: float | None) -> None:
-        import numpy as np
-
+        np = kernels().np
         if strangers := set(optimizer.parameters).difference(parameters):
             raise ValueError(f"fit: {len(strangers)} parameters of the optimizer are not among the parameters to train")
         self.program, self.optimizer, self.max_norm = program, optimizer, max_norm
@@ -351,11 +329,9 @@ class _Run:
 
     def through(self, arrays: list[Array], size: int, epochs: Iterator[int], seed: Any, stop: float) -> None:
         """The epochs in turn, until `stop` of them bring nothing better, or Ctrl-C; sets the parameters."""
-        import numpy as np
-
-        rng = np.random.default_rng(seed)
+        rng = kernels().np.random.default_rng(seed)
         try:
-            with np.errstate(all="ignore"):
+            with kernels().np.errstate(all="ignore"):
                 for _ in epochs:
                     order = slice(None) if size >= len(arrays[0]) else rng.permutation(len(arrays[0]))
                     self.epoch([array[order] for array in arrays], size)
@@ -432,10 +408,9 @@ def _checked(name: str, data: Sequence[Any], inputs: Sequence[Input]) -> list[Ar
 
 def _array(name: str, rows: Any, shape: tuple[int, ...]) -> Array:
     """The rows as floats, if each has that shape and none holds nan."""
-    import numpy as np
-
+    np = kernels().np
     try:
-        array = np.asarray(rows)
+        array: Array | None = np.asarray(rows)
     except ValueError:  # rows of several lengths
         array = None
     if array is not None and array.shape[:1] in ((), (0,)):
@@ -458,8 +433,7 @@ def one_hot(labels: Sequence[int], classes: int) -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    import numpy as np
-
+    np = kernels().np
     indices = np.asarray(labels)
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
         raise TypeError(f"one_hot: expected whole numbers, got dtype {indices.dtype} of shape {indices.shape}")
@@ -471,9 +445,6 @@ def one_hot(labels: Sequence[int], classes: int) -> Array:
     return rows
 
 
-# Files
-
-
 def _named(parameters: Iterable[Value]) -> dict[str, list[Value]]:
     """The parameters by what their labels have before the last dot: those of a neuron together."""
     named: dict[str, list[Value]] = {}
@@ -481,10 +452,6 @@ def _named(parameters: Iterable[Value]) -> dict[str, list[Value]]:
         label = parameter.label or "unnamed"
         named.setdefault(label.rpartition(".")[0] or label, []).append(parameter)
     return named
-
-
-def _shape(group: list[Value]) -> tuple[int, ...]:
-    return (len(group),) if len(group) > 1 else ()
 
 
 def save(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
@@ -502,15 +469,13 @@ def save(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
     """
     import zipfile
 
-    import numpy as np
-
     from .files import replaced
 
+    np = kernels().np
     with replaced(path) as part, zipfile.ZipFile(part, "w") as archive:
         for name, group in _named(_leaves("save", parameters)).items():
             with archive.open(f"{name}.npy", "w") as entry:
-                numbers = [parameter.data for parameter in group]
-                np.lib.format.write_array(entry, np.array(numbers).reshape(_shape(group)))
+                np.lib.format.write_array(entry, np.squeeze([parameter.data for parameter in group]))
 
 
 def load(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
@@ -521,8 +486,7 @@ def load(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
     """
     from pathlib import Path
 
-    import numpy as np
-
+    np = kernels().np
     named, numbers = _named(_leaves("load", parameters)), []
     with Path(path).open("rb") as file:
         try:
@@ -533,7 +497,7 @@ def load(parameters: Iterable[Value], path: str | PathLike[str]) -> None:
     for name, group in named.items():
         if name not in arrays:
             raise ValueError(f"load: {str(path)!r} has no {name!r}; build the network as it was when it was saved")
-        array, shape = arrays[name], _shape(group)
+        array, shape = arrays[name], (len(group),) if len(group) > 1 else ()
         if array.shape != shape or array.dtype.kind not in "biuf":
             got = f"{array.dtype} of shape {array.shape}"
             raise ValueError(f"load: expected {name!r} in {str(path)!r} to be float64 of shape {shape}, got {got}")

@@ -82,8 +82,7 @@ def _prepare(picture: ElementTree.Element) -> int:
     width, height = (float(side) for side in picture.get("viewBox", "").split()[2:])
     del picture.attrib["height"]
     picture.attrib |= {"width": f"{_PIXELS * width:.0f}", "style": f"min-width: {_AT_LEAST * width:.0f}px"}
-    picture.set("role", "img")
-    picture.set("aria-label", "The graph, from its leaves on the left to its root on the right")
+    picture.attrib |= {"role": "img", "aria-label": "The graph, from its leaves on the left to its root on the right"}
     for element in picture.iter():
         for title in element.findall(f"{_SVG}title"):
             element.remove(title)
@@ -96,14 +95,16 @@ def _items(taken: Sequence[Forward | Backward]) -> str:
     latex, text = Writer(taken, LATEX), Writer(taken, TEXT)
     items = []
     for number, step in enumerate(taken, 1):
+        note = _note(step)
         if isinstance(step, Forward):
-            phase, formula, spoken = "forward", latex.value(step), text.value(step)
+            phase, formula = "forward", _math(latex.value(step), text.value(step))
         else:
-            phase, formula, spoken = "backward", latex.adjoint(step), text.adjoint(step)
-        note = _note(step) + _locals(step, latex, text)
-        items.append(
-            f'<li value="{number}" data-phase="{phase}"><div>{_math(formula, spoken)}<small>{note}</small></div></li>'
-        )
+            phase, formula = "backward", _math(latex.adjoint(step), text.adjoint(step))
+            if step.terms and not latex.is_direct(step):  # a chain rule, with its local derivatives
+                terms = step.terms[:MOST_TERMS]
+                parts = [_math(latex.local(term, step.index), text.local(term, step.index)) for term in terms]
+                note += f"; with {' '.join(parts)}"
+        items.append(f'<li value="{number}" data-phase="{phase}"><div>{formula}<small>{note}</small></div></li>')
     return "\n".join(items)
 
 
@@ -117,14 +118,6 @@ def _note(step: Forward | Backward) -> str:
     if len(step.terms) == 1:
         return f"backward: {html.escape(step.terms[0].name)} uses {name}"
     return f"backward: the sum over the {len(step.terms)} nodes that use {name}"
-
-
-def _locals(step: Forward | Backward, latex: Writer, text: Writer) -> str:
-    """The local derivatives in a chain rule."""
-    if isinstance(step, Forward) or latex.is_direct(step) or not step.terms:
-        return ""
-    formulas = [_math(latex.local(term, step.index), text.local(term, step.index)) for term in step.terms[:MOST_TERMS]]
-    return f"; with {' '.join(formulas)}"
 
 
 def _math(sides: Sequence[str], spoken: Sequence[str]) -> str:

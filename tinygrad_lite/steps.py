@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections import namedtuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .naming import names
 from .op import Op, constant
 from .value import Value, topological_order
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 class Arg(namedtuple("Arg", ("index", "name", "number", "partial", "constant"))):

@@ -155,8 +155,7 @@ def write(root: Symbol, notation: Notation, *, numbers: bool = False) -> str:
         symbol = stack.pop()
         if symbol in done:
             continue
-        waiting = [arg for arg in symbol.args if arg not in done]
-        if waiting:
+        if waiting := [arg for arg in symbol.args if arg not in done]:
             stack += [symbol, *waiting]
         elif symbol.op is not None:
             done[symbol] = _operation(symbol.op, [done[arg] for arg in symbol.args], notation)
