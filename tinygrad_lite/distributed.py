@@ -10,15 +10,11 @@ import copy
 import functools
 import pickle
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .kernels import kernels
 from .replay import Points
-from .value import Value
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
 
 FAN_IN = 8
 """How many blocks' sums are added in one task; these sums again, and so on."""
@@ -31,16 +27,16 @@ def is_lazy(arrays: Sequence[Any]) -> bool:
 
 def values(program: Any, arrays: Sequence[Any], threads: int) -> Any:
     """What `program(*arrays)` gives, as lazy arrays."""
-    blocks = _Blocks(program, arrays)
-    results = blocks.mapped(_values, threads)
+    blocks = _Blocks(program, arrays, program._numbers())
+    results = blocks.mapped(functools.partial(_results, "values"), threads)
     found = [blocks.part(results, output) for output in blocks.outputs]
     return found if program._several else found[0]
 
 
 def value_and_grad(program: Any, arrays: Sequence[Any], threads: int) -> tuple[Any, Any]:
     """What `program.value_and_grad(*arrays)` gives, as lazy arrays that share one task a block."""
-    blocks = _Blocks(program, arrays)
-    results, size = blocks.mapped(_gradients, threads), len(arrays)
+    blocks = _Blocks(program, arrays, program._numbers())
+    results, size = blocks.mapped(functools.partial(_results, "gradients"), threads), len(arrays)
     found = [blocks.part(results, output) for output in blocks.outputs]
     starts = [len(found) + output * size for output in blocks.outputs]
     gradients = [[blocks.part(results, start + i, i) for i in range(size)] for start in starts]
@@ -66,7 +62,7 @@ class _Blocks:
     is not meant: Dask makes one task of two only if they have the same axes.
     """
 
-    def __init__(self, program: Any, arrays: Sequence[Any], numbers: Any = None) -> None:
+    def __init__(self, program: Any, arrays: Sequence[Any], numbers: Any) -> None:
         import dask.array
         from dask.delayed import delayed
 
@@ -86,22 +82,18 @@ class _Blocks:
         cut = tuple(chunks[axis] for axis in whole)
         places = da.map_blocks(_place, chunks=cut, dtype=object, meta=_hollow((0,) * len(whole), object))
         self.given = [places, whole, *pairs]
-        sent = _sent(program, program._numbers() if numbers is None else numbers)
-        self.sent = delayed(sent, pure=True, traverse=False)
+        self.sent = delayed(_sent(program, numbers), pure=True, traverse=False)
 
     def mapped(self, work: Callable[..., Any], threads: int, dtype: Any = object, **more: Any) -> Any:
         """What `work` gives for each block of points."""
         more = {"adjust_chunks": dict.fromkeys(self.lists.values(), 1)} | more
-        task = functools.partial(_worked, work)
-        return self.blockwise(task, self.given, dtype, sent=self.sent, threads=threads, **more)
+        return self.blockwise(_worked, self.given, dtype, work=work, sent=self.sent, threads=threads, **more)
 
     def part(self, results: Any, index: int, i: int | None = None) -> Any:
         """An array out of results that are lists: of an input's shape, summed where that input was broadcast."""
-        whole = shape = self.points.whole
-        lists: dict[int, int] = {}
-        if i is not None:
-            shape = self.points.given[i].shape
-            lists = {self.lists[i]: shape[-1]} if i in self.lists else {}
+        whole = self.points.whole
+        shape = whole if i is None else self.points.given[i].shape
+        lists = {self.lists[i]: shape[-1]} if i in self.lists else {}
         missing = len(whole) + len(lists) - len(shape)
         shared = tuple(j for j, size in enumerate(whole) if size != 1 and (j < missing or shape[j - missing] == 1))
         own = [missing <= axis < len(whole) or axis in lists for axis in self.axes]
@@ -112,10 +104,10 @@ class _Blocks:
             array = array.sum(shared, keepdims=True, split_every=dict.fromkeys(shared, FAN_IN))
         return array[tuple(slice(None) if is_own else 0 for is_own in own)]
 
-    def blockwise(self, work: Callable[..., Any], given: Sequence[Any], dtype: Any, **more: Any) -> Any:
+    def blockwise(self, task: Callable[..., Any], given: Sequence[Any], dtype: Any, **more: Any) -> Any:
         """Dask's, with all axes, and new ones after them."""
         axes = (*self.axes, *more.get("new_axes", ()))
-        return self.da.blockwise(work, axes, *given, dtype=dtype, meta=_hollow((0,) * len(axes), dtype), **more)
+        return self.da.blockwise(task, axes, *given, dtype=dtype, meta=_hollow((0,) * len(axes), dtype), **more)
 
 
 def _hollow(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -143,49 +135,40 @@ def _sent(program: Any, numbers: Any) -> tuple[bytes, Any]:
 
 @functools.lru_cache(maxsize=16)
 def _received(structure: bytes) -> Any:
+    """The program; its plans are made once in a process, not for each block and call."""
     return pickle.loads(structure)  # noqa: S301  # `_sent` wrote it
-
-
-def _restored(structure: bytes, data: Any) -> Any:
-    """The program with these numbers; its plans are made once in a process, not for each block and call."""
-    known = _received(structure)
-    program = object.__new__(type(known))
-    vars(program).update(vars(known), parameters=[Value(x) for x in data.tolist()])
-    return program
 
 
 def _place(block_info: Any) -> Any:
     return block_info[None]
 
 
-def _worked(work: Callable[..., Any], place: Any, *arrays: Any, sent: Any, threads: int) -> Any:
+def _worked(place: Any, *arrays: Any, work: Callable[..., Any], sent: Any, threads: int) -> Any:
     """What `work` gives for one block; an error gets a note that says which."""
     try:
-        program, expected = _restored(*sent), place["chunk-shape"]
+        (structure, numbers), expected = sent, place["chunk-shape"]
+        program = _received(structure)
         if (shape := Points(arrays, program._groups).whole) != expected:
             raise ValueError(f"program: expected points of shape {expected} in a block, got {shape}")
-        return work(program, arrays, threads)
+        return work(program, numbers, arrays, threads)
     except Exception as error:
         rows = ", ".join(f"{start}:{stop}" for start, stop in place["array-location"])
         error.add_note(f"in block {place['chunk-location']} of {place['num-chunks']}, points [{rows}]")
         raise
 
 
-def _values(program: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
-    found = program(*arrays, threads=threads)
-    return found if program._several else [found]
-
-
-def _gradients(program: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
-    found, gradients = program.value_and_grad(*arrays, threads=threads)
-    return [*found, *(each for some in gradients for each in some)] if program._several else [found, *gradients]
+def _results(kind: str, program: Any, numbers: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
+    """The "values", an array for each output, or the "gradients": these, and for each output one for each input."""
+    replay = program._replayed(kind, arrays, threads, numbers)
+    shapes = [replay.points.whole if i is None else replay.points.given[i].shape for i in program._sources]
+    return [result.reshape(shape) for result, shape in zip(replay.results, shapes, strict=False)]
 
 
 def _part(results: Sequence[Any], index: int, key: tuple[Any, ...]) -> Any:
     return results[index][key]
 
 
-def _totals(axes: int, program: Any, arrays: Sequence[Any], threads: int) -> Any:
-    sums = program._replayed("totals", arrays, threads).totals
-    sums = _hollow((1 + len(program.parameters),), float) if sums is None else sums.astype(float)
+def _totals(axes: int, program: Any, numbers: Any, arrays: Sequence[Any], threads: int) -> Any:
+    sums = program._replayed("totals", arrays, threads, numbers).totals
+    sums = _hollow((1 + len(numbers),), float) if sums is None else sums.astype(float)
     return sums[(None,) * axes]
