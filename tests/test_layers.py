@@ -25,8 +25,8 @@ MAY_IMPORT = {
     "plan": {"kernels", "tape", "registers"},
     "replay": {"kernels", "plan"},
     "program": {"op", "ops", "value", "kernels", "tape", "flatten", "plan", "replay", "distributed"},
-    "branching": {"ops", "value", "kernels", "replay", "program"},
-    "distributed": {"value", "kernels", "replay"},
+    "branching": {"ops", "value", "kernels", "flatten", "replay", "program"},
+    "distributed": {"kernels", "replay"},
     "naming": {"op", "value"},
     "steps": {"op", "value", "naming"},
     "symbols": {"op", "naming"},
@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "files": set(),
     "page": {"steps", "symbols", "explain", "draw", "files"},
     "explore": {"value", "steps", "draw", "page"},
-    "nn": {"op", "ops", "value", "functional", "program", "files"},
+    "nn": {"op", "ops", "value", "functional", "kernels", "program", "files"},
     "expression": {"op", "ops", "value"},
 }
 IMPORTED_LATE = {"layout", "page"}

@@ -24,6 +24,7 @@ class Kernels:
             "minimum": lambda x, y, out: minimum(x, y, out=out),
             "where": lambda condition, x, y, out: positive(select(condition, x, y), out),
             "take": lambda x, indices, out: np.take(x, indices, 0, out, "clip"),
+            "matmul": dot,  # the same, and a microsecond faster
             "inner": lambda x, y, out: np.einsum("i...,i...->...", x, y, out=out),
             "add.reduce": lambda x, out: np.add.reduce(x, 0, None, out),
             "maximum.reduce": lambda x, out: np.maximum.reduce(x, 0, None, out),
@@ -46,7 +47,7 @@ class Kernels:
 
     def packed(self, numbers: Sequence[float]) -> Any:
         """The numbers as an array, in half the time that NumPy needs for a list."""
-        return self.np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))
+        return self.np.frombuffer(_doubles(len(numbers)).pack(*numbers))
 
     def at_numbers(self, function: str | Op, numbers: Sequence[Any]) -> float:
         """A function at floats."""
@@ -54,6 +55,11 @@ class Kernels:
         with self.np.errstate(all="ignore"):
             self.find(function)(*self.np.array(numbers)[:, None], out)
         return float(out[0])
+
+
+@functools.lru_cache(64)
+def _doubles(count: int) -> struct.Struct:
+    return struct.Struct(f"{count}d")
 
 
 @functools.cache

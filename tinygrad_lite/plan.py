@@ -57,6 +57,8 @@ class Plan:
         self.totals = self._totals(totals) if totals else None
         height = max(1, self.height)
         self.width = max(16, min(2**14, CACHE // height), min(WIDE, BOUND // height))
+        self.rows = [(i, slot) for slot, i in self.slots.items() if slot[0] in ("row", "rows", "transposed")]
+        """The slots that are in a block's memory."""
         find = functools.cache(kernels().find)
         self.ready = [
             [(find(function), operator.itemgetter(*slots)) for function, *slots in code]
@@ -227,12 +229,16 @@ class Plan:
         self._borrowed.clear()
 
     def _matmul(self, register: Register) -> list[Any]:
-        weights, xs = register.columns
-        kind = "matrix" if register.step.function == "matmul" else "matrix_transposed"
-        matrix = self._slot((kind, self._uniform(weights, self.once), *register.step.detail))
+        (weights, xs), function = register.columns, "matmul"
+        k, m = register.step.detail
+        matrix = "matrix", self._uniform(weights, self.once), k, m
+        if register.step.function == "matmul_transposed":
+            matrix = "matrix_transposed", *matrix[1:]
+            if k == 1:  # NumPy's product of a column and a row takes twice the time
+                function, matrix = "multiply", ("column", matrix[1], 0, m)
         block = self._stack(xs)
         self._home(register)
-        return [("matmul", matrix, block, self._slot(("rows", register.start, register.size)))]
+        return [(function, self._slot(matrix), block, self._slot(("rows", register.start, register.size)))]
 
     _matmul_transposed = _matmul
 

@@ -21,22 +21,14 @@ KEPT = 2
 
 
 class Memory:
-    """The arrays of a plan for blocks of one width."""
+    """The arrays of a plan: rows for blocks of one width, and what is no wider for wider blocks."""
 
-    def __init__(self, plan: Plan, width: int, parameters: int, room: Any = None) -> None:
-        np, dtype, size = kernels().np, plan.dtype, plan.height * width
-        if room is None or len(room) < size:
-            room = np.empty(max(size, plan.height * plan.width if 2 * width > plan.width else 0), dtype)
-        self.width, self.room = width, room
-        # No room is left between rows: those that lie together are one loop for NumPy, three times as fast.
-        block = room[:size].reshape(plan.height, width)
-        block[plan.ones] = 1.0
+    def __init__(self, plan: Plan, parameters: int) -> None:
+        np, dtype = kernels().np, plan.dtype
+        self.plan, self.room, self.width = plan, np.empty(0, dtype), 0
         self.sums, self.count = np.zeros(plan.sums, dtype), np.zeros((), dtype)
         self.parameters = np.empty(parameters, dtype)
         makers: dict[str, Callable[..., Any]] = {
-            "row": lambda i: block[i],
-            "rows": lambda start, count: block[start : start + count],
-            "transposed": lambda start, count: block[start : start + count].T,
             "constant": lambda x: np.array(x, dtype),
             "constants": lambda xs, column: np.array(xs, dtype)[:, None] if column else np.array(xs, dtype),
             "indices": np.array,
@@ -52,8 +44,22 @@ class Memory:
         }
         self.arrays: list[Any] = []
         for kind, *description in plan.slots:
-            self.arrays.append(makers[kind](*description))
-        self.home = {slot: self.arrays[slot] for slot in (*plan.inputs.values(), *plan.results)}
+            self.arrays.append(makers[kind](*description) if kind in makers else None)
+
+    def widen(self, width: int) -> None:
+        """Make the rows that wide, in the same room if there is enough of it."""
+        plan, size = self.plan, self.plan.height * width
+        if len(self.room) < size:
+            whole = plan.height * plan.width if 2 * width > plan.width else 0
+            self.room = kernels().np.empty(max(size, whole), plan.dtype)
+        # No room is left between rows: those that lie together are one loop for NumPy, three times as fast.
+        block = self.room[:size].reshape(plan.height, width)
+        if plan.ones:
+            block[plan.ones] = 1.0
+        for slot, (kind, start, *count) in plan.rows:
+            rows = block[start : start + count[0]] if count else block[start]
+            self.arrays[slot] = rows.T if kind == "transposed" else rows
+        self.width, self.home = width, {slot: self.arrays[slot] for slot in (*plan.inputs.values(), *plan.results)}
 
     def run(self, code: Sequence[tuple[Callable[..., Any], Callable[[Any], Any]]]) -> None:
         """Carry out instructions."""
@@ -66,16 +72,19 @@ class Layout:
     """How points of some shapes broadcast together, and the blocks that they are worked on in."""
 
     def __init__(self, shapes: tuple[Shape, ...]) -> None:
-        self.shapes, self.shape = shapes, _together(shapes)
+        self.shapes, self.alike = shapes, len({*shapes}) <= 1
+        self.shape = shapes[0] if shapes and self.alike else _together(shapes)
         self.count = math.prod(self.shape)
-        self.alike = all(shape == self.shape for shape in shapes)
-        self.result = functools.cache(functools.partial(Result, self))
+        self.results: dict[tuple[int | None, int | None], Result] = {}
+
+    def result(self, source: int | None, size: int | None) -> Result:
+        """The form of a result."""
+        if (found := self.results.get((source, size))) is None:
+            found = self.results[source, size] = Result(self, source, size)
+        return found
 
     def blocks(self, width: int) -> Iterator[Block]:
         """The points in blocks of at most this width."""
-        if self.count <= width:
-            yield (slice(0, self.shape[0]),), self.shape, self.count
-            return
         inner = [math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
         axis = next(i for i, size in enumerate(inner) if size <= width)
         length = self.shape[axis]
@@ -120,7 +129,7 @@ class Points:
 class Result:
     """What a call fills block by block: a number a point, or the gradient of an input, summed where that broadcast."""
 
-    def __init__(self, layout: Layout, source: int | None = None, size: int | None = None) -> None:
+    def __init__(self, layout: Layout, source: int | None, size: int | None) -> None:
         shape = layout.shape if source is None else layout.shapes[source]
         shape = (1,) * (len(layout.shape) - len(shape)) + shape
         self.shared = [own != whole for own, whole in zip(shape, layout.shape, strict=True)]
@@ -151,13 +160,14 @@ class Spare:
         self.memories: list[Memory] = []
 
     def take(self, plan: Plan, width: int, parameters: int) -> Memory:
-        """Memory for blocks of that width: used before, or new, in the room of another if there is enough of it."""
+        """Memory for blocks of that width: used before, for them or for others, or new."""
         with self.lock:
-            for i, memory in enumerate(self.memories):
-                if memory.width == width:
-                    return self.memories.pop(i)
-            room = self.memories.pop(0).room if len(self.memories) > KEPT else None
-        return Memory(plan, width, parameters, room)
+            alike = next((i for i, memory in enumerate(self.memories) if memory.width == width), None)
+            if alike is not None:
+                return self.memories.pop(alike)
+            memory = self.memories.pop(0) if len(self.memories) > KEPT else Memory(plan, parameters)
+        memory.widen(width)
+        return memory
 
     def give(self, memory: Memory) -> None:
         """Take memory back."""
@@ -172,7 +182,7 @@ class Replay:
         self.plan, self.points, self.numbers, self.spare = plan, points, numbers, spare
         groups, layout = points.groups, points.layout
         self.several, self.lock = layout.count > plan.width, threading.Lock()
-        self.left = layout.blocks(plan.width) if layout.count else iter(())
+        self.left = layout.blocks(plan.width)
         self.results: list[Any] = []
         self.direct: list[tuple[int, Any]] = []
         self.others: list[tuple[int, Any, Any]] = []
@@ -189,8 +199,13 @@ class Replay:
 
     def run(self, threads: int, *, mean: bool = False) -> None:
         """Do all blocks, and then the totals, if the plan has any: sums over the points, or their `mean`s."""
+        if not self.points.count:
+            return
         with (errstate := kernels().np.errstate)(all="ignore"):
-            if threads == 1 or not self.several:
+            if not self.several:
+                used = [self.memory(self.points.count)]
+                self.block((slice(None),), self.points.layout.shape, used[0])
+            elif threads == 1:
                 used = self.part()
             else:
                 from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
@@ -198,7 +213,7 @@ class Replay:
                 with ThreadPoolExecutor(threads) as pool:
                     parts = [pool.submit(errstate(all="ignore")(self.part)) for _ in range(threads)]
                     used = [each for part in parts for each in part.result()]
-            if self.plan.totals is not None and used:
+            if self.plan.totals is not None:
                 memory = used[0]
                 if self.several:
                     memory.sums[...] = self.sums
@@ -237,7 +252,7 @@ class Replay:
             elif source.ndim == 1 and source.dtype == home.dtype and source.strides == home.strides:
                 memory.arrays[slot] = source
                 continue
-            kernels().np.copyto(home.reshape(source.shape), source, "same_kind")
+            home.reshape(source.shape)[...] = source
         for slot, array in self.direct:
             memory.arrays[slot] = array[index]
         memory.run(self.plan.ready[1])
