@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value, ops
 from tinygrad_lite.branching import vectorize
-from tinygrad_lite.program import compile
+from tinygrad_lite.program import Program, compile
 
 EDGES = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 1e-300, -1e300, 30.0, -800.0, 800.0, math.inf, -math.inf, math.nan]
 INSIDE = {"acosh": 1.7, "log": 0.8, "sqrt": 0.8}
@@ -716,6 +716,30 @@ def test_a_closure_is_read_at_each_call():
     assert g([0.5, 2.0]).tolist() == [0.5, 2.0]
 
 
+def test_what_computes_the_same_is_compiled_once(monkeypatch):
+    compiled = []
+    build = Program.__init__
+    monkeypatch.setattr(Program, "__init__", lambda *args, **kwargs: compiled.append(1) or build(*args, **kwargs))
+    limit, w = [1.0], Value(3.0)
+    g = vectorize(lambda x: x * w if x < limit[0] else x * limit[0])
+    assert g([0.5, 2.0]).tolist() == [1.5, 2.0]
+    w.data, before = 5.0, len(compiled)
+    assert g([0.25, 4.0, 0.5]).tolist() == [1.25, 4.0, 2.5]
+    assert len(compiled) == before == 3
+    limit[0] = 3.0
+    assert g([2.0, 4.0]).tolist() == [10.0, 12.0]
+    assert len(compiled) == 6
+    w = Value(1.0)
+    assert g([2.0, 4.0]).tolist() == [2.0, 12.0]
+
+
+def test_a_vectorized_function_pickles_without_what_it_has_compiled():
+    g = vectorize(newton)
+    g([4.0, 9.0])
+    assert pickle.loads(pickle.dumps(g))([4.0, 9.0]).tolist() == [2.0, 3.0]
+    assert len(pickle.dumps(g)) == len(pickle.dumps(vectorize(newton)))
+
+
 def test_a_point_where_recording_raises_gets_inf_or_nan():
     g = vectorize(lambda x: tl.log(x) if x < 5 else x)
     with np.errstate(all="raise"):
@@ -781,6 +805,28 @@ def test_points_where_recording_raises_get_nan_wherever_they_are():
     for start in range(len(xs)):
         rolled = np.roll(xs, start)
         np.testing.assert_array_equal(vectorize(f)(rolled), np.where(rolled < 0, math.nan, 2 * rolled))
+
+
+def test_points_take_their_paths_through_many_choices(monkeypatch):
+    def f(x, y):
+        total = x * 0
+        for k in range(6):
+            if tl.sin(x * (k + 1) + y) > 0:
+                total = total + x * y
+            elif y > k / 6:
+                total = total - tl.cos(x)
+        return total
+
+    points = np.random.default_rng(0).uniform(-3, 3, (2, 2000))
+    replayed = []
+    replay = Program.__call__
+    monkeypatch.setattr(Program, "__call__", lambda p, *arrays: replayed.append(len(arrays[0])) or replay(p, *arrays))
+    assert vectorize(f)(*points).tolist() == pytest.approx(each(f, *points).tolist())
+    assert sum(replayed) < 6 * 2000  # of 129 paths each point meets a few
+    values, gradients = vectorize(f).value_and_grad(*points)
+    expected, slopes = eager(f, points.T[:100])
+    np.testing.assert_allclose(values[:100], expected)
+    np.testing.assert_allclose([gradient[:100] for gradient in gradients], slopes)
 
 
 def test_vectorize_of_no_points_is_empty():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from . import ops
 from .tape import LIST, UNIFORM, VARYING, Trace, uncollected
@@ -18,7 +18,7 @@ def flattened(
 ) -> tuple[dict[Value, int], list[Value]]:
     """Write the graph down: the item of each Value, and the parameters in the order of their positions."""
     order = topological_order(*outputs)
-    varying = _varying(order, {value for group in inputs for value in group})
+    varying = dependents(order, {value for group in inputs for value in group})
     sums = _Sums(order, varying, outputs)
     items = {ONE: trace.item(trace.tape.constant(1.0))}
     for i, (group, is_list) in enumerate(zip(inputs, lists, strict=True)):
@@ -51,12 +51,13 @@ def _item(trace: Trace, node: Value, items: dict[Value, int], sums: _Sums) -> in
     return functools.reduce(lambda x, y: trace.apply(ops.add, (x, y)), terms)
 
 
-def _varying(order: Sequence[Value], inputs: set[Value]) -> set[Value]:
-    varying = set(inputs)
+def dependents(order: Iterable[Value], inputs: set[Value]) -> set[Value]:
+    """The inputs, and the nodes of a topological order that depend on them."""
+    found = set(inputs)
     for node in order:
-        if node.op is not None and not varying.isdisjoint(node.args):
-            varying.add(node)
-    return varying
+        if node.op is not None and not found.isdisjoint(node.args):
+            found.add(node)
+    return found
 
 
 ONE = node_of(1.0, ops.constant, (), ())
