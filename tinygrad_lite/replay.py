@@ -162,9 +162,9 @@ class Spare:
     def take(self, plan: Plan, width: int, parameters: int) -> Memory:
         """Memory for blocks of that width: used before, for them or for others, or new."""
         with self.lock:
-            alike = next((i for i, memory in enumerate(self.memories) if memory.width == width), None)
-            if alike is not None:
-                return self.memories.pop(alike)
+            for i, memory in enumerate(self.memories):
+                if memory.width == width:
+                    return self.memories.pop(i)
             memory = self.memories.pop(0) if len(self.memories) > KEPT else Memory(plan, parameters)
         memory.widen(width)
         return memory
