@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -114,6 +115,15 @@ def test_float32_stays_float32(da):
     assert {each.dtype.name for each in flat(results)} == {"float32"}
     assert_equal(results, model.program.value_and_grad(*model.arrays), rtol=1e-5)
     np.testing.assert_allclose(model.backward(*lazy), Logistic().backward(*model.arrays), 1e-5)
+
+
+def test_infinities_that_cancel_in_a_sum_warn_of_nothing(da):
+    w, x = Value(1.0), Value(1.0)
+    program = tl.compile(w * x, [x])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        program.backward(da.from_array(np.array([math.inf, -math.inf]), chunks=1))
+    assert math.isnan(w.grad)
 
 
 def test_of_no_points_the_sum_is_0_and_the_mean_nan(da):

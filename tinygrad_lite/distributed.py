@@ -51,7 +51,7 @@ def totals(program: Any, arrays: Sequence[Any], threads: int, numbers: Any, *, m
     axes, size = blocks.axes, {len(blocks.axes): 1 + len(program.parameters)}
     work = functools.partial(_totals, len(axes))
     sums = blocks.mapped(work, threads, float, new_axes=size, adjust_chunks=dict.fromkeys(axes, 1))
-    total = sums.sum(axes, split_every=dict.fromkeys(axes, FAN_IN)).compute()
+    total = blocks.summed(sums, axes, keepdims=False).compute()
     return total / (blocks.points.count if mean else 1)
 
 
@@ -101,8 +101,13 @@ class _Blocks:
         more = {"index": index, "key": key, "adjust_chunks": dict.fromkeys(shared, 1) | lists}
         array = self.blockwise(_part, [results, self.axes], self.program._dtype, **more)
         if shared:
-            array = array.sum(shared, keepdims=True, split_every=dict.fromkeys(shared, FAN_IN))
+            array = self.summed(array, shared, keepdims=True)
         return array[tuple(slice(None) if is_own else 0 for is_own in own)]
+
+    def summed(self, array: Any, axes: Sequence[int], *, keepdims: bool) -> Any:
+        """The array, summed along axes."""
+        every = dict.fromkeys(axes, FAN_IN)
+        return self.da.reduction(array, _sum, _sum, tuple(axes), keepdims, array.dtype, split_every=every)
 
     def blockwise(self, task: Callable[..., Any], given: Sequence[Any], dtype: Any, **more: Any) -> Any:
         """Dask's, with all axes, and new ones after them."""
@@ -162,6 +167,11 @@ def _results(kind: str, program: Any, numbers: Any, arrays: Sequence[Any], threa
     replay = program._replayed(kind, arrays, threads, numbers)
     shapes = [replay.points.whole if i is None else replay.points.given[i].shape for i in program._sources]
     return [result.reshape(shape) for result, shape in zip(replay.results, shapes, strict=False)]
+
+
+def _sum(array: Any, axis: Any, keepdims: bool) -> Any:
+    with kernels().np.errstate(all="ignore"):
+        return array.sum(axis, keepdims=keepdims)
 
 
 def _part(results: Sequence[Any], index: int, key: tuple[Any, ...]) -> Any:
