@@ -8,7 +8,7 @@
 (2.0, 5.0)
 """
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: I001  # the table: one name a line would be half of this file
 
 from .derivatives import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
 from .draw import draw
@@ -26,52 +26,10 @@ from .functional import (
 )
 from .op import OPS, Op, declare
 from .ops import (
-    abs,
-    acos,
-    acosh,
-    add,
-    asin,
-    asinh,
-    atan,
-    atanh,
-    cos,
-    cosh,
-    div,
-    dot,
-    equal,
-    erf,
-    erfc,
-    exp,
-    exp_difference,
-    expm1,
-    gaussian,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
-    log,
-    log1p,
-    maximum,
-    minimum,
-    mul,
-    neg,
-    not_equal,
-    pow,
-    relu,
-    sigmoid,
-    sign,
-    sin,
-    sinh,
-    softplus,
-    sqrt,
-    step,
-    stop_gradient,
-    sub,
-    sum,
-    tan,
-    tanh,
-    where,
-)
+    abs, acos, acosh, add, asin, asinh, atan, atanh, cos, cosh, div, dot, equal, erf, erfc, exp, exp_difference,
+    expm1, gaussian, greater, greater_equal, less, less_equal, log, log1p, maximum, minimum, mul, neg, not_equal, pow,
+    relu, sigmoid, sign, sin, sinh, softplus, sqrt, step, stop_gradient, sub, sum, tan, tanh, where,
+)  # fmt: skip
 from .steps import steps
 from .value import Value, topological_order
 

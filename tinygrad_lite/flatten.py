@@ -12,7 +12,7 @@ from .tape import LIST, UNIFORM, VARYING, Trace, uncollected
 from .value import Value, node_of, topological_order
 
 
-@uncollected
+@uncollected()
 def flattened(
     trace: Trace, outputs: Sequence[Value], inputs: Sequence[Sequence[Value]], lists: Sequence[bool]
 ) -> tuple[dict[Value, int], list[Value]]:

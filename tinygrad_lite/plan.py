@@ -28,7 +28,7 @@ SUMMED = {"lane_sum", "outer"}
 class Plan:
     """Instructions that compute rows of a tape: `results` at each point, a list of rows together, `totals` once."""
 
-    @uncollected
+    @uncollected()
     def __init__(self, tape: Tape, groups: list[Group], dtype: Any, results: list[Rows], totals: list[int]) -> None:
         self.tape, self.dtype = tape, dtype
         self.slots: dict[tuple[Any, ...], int] = {}

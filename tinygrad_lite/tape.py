@@ -6,17 +6,15 @@ this leaves a `Tape`, one NumPy function a row, equal rows once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from . import ops
 from .kernels import kernels
 from .op import Op, Operand
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 UNIFORM, REDUCED, VARYING = range(3)
 """Phases: computed once a call, once from sums over all points, for each point. A row has the latest of its args."""
@@ -27,23 +25,19 @@ LIST = 8
 """From this length on, a list is worth an instruction of its own."""
 
 
-def uncollected(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, run without garbage collection: it makes many objects and no cycles that it drops.
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: for what makes many objects and no cycles that it drops.
 
     Python would look through all of them again whenever there are a quarter more, which takes as long as the rest.
     """
-
-    @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not gc.isenabled():
-            return function(*args, **kwargs)
-        gc.disable()
-        try:
-            return function(*args, **kwargs)
-        finally:
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
             gc.enable()
-
-    return run
 
 
 class Step(NamedTuple):
@@ -297,7 +291,7 @@ class Trace:
         self.entries.append(Entry(None, outs, args))
         return outs
 
-    @uncollected
+    @uncollected()
     def adjoints(self, root: int, seed: int, targets: Sequence[int]) -> list[int]:
         """The rows of ∂root/∂target times `seed`; for a target that is uniform, summed over the points."""
         active = [False] * len(self.rows)
