@@ -1,5 +1,6 @@
 """Programs: what a compiled graph and a vectorized function give, against the eager engine and finite differences."""
 
+import copy
 import itertools
 import math
 import multiprocessing
@@ -756,7 +757,11 @@ def test_what_raises_at_every_point_raises():
         vectorize(wrong)([1.0, 2.0])
 
 
-@pytest.mark.parametrize("freeze", [float, int, "{:.2f}".format, math.sin], ids=["float", "int", "format", "math.sin"])
+@pytest.mark.parametrize(
+    "freeze",
+    [float, int, "{:.2f}".format, math.sin, Value.detach, copy.deepcopy, pickle.dumps],
+    ids=["float", "int", "format", "math.sin", "detach", "deepcopy", "pickle"],
+)
 def test_freezing_a_number_while_recording_raises(freeze):
     with pytest.raises(TypeError, match=r"cannot turn x into a float while recording a program: the number 0.5 would be frozen"):
         vectorize(lambda x: x * float(freeze(x)))([0.5])
@@ -771,6 +776,64 @@ def test_too_many_paths_say_how_many_points_are_left_and_what_split_them():
 
     with pytest.raises(ValueError, match=r"vectorize: 5 paths taken and 15 points are left; the comparison x > \d splits them"):
         vectorize(count, max_paths=5)(np.arange(20.0))
+
+
+def test_a_caught_error_is_no_branch():
+    def f(x):
+        try:
+            return x.log()
+        except ValueError:
+            return 0.0
+
+    with pytest.raises(TypeError, match=r"vectorize: the function caught the error of an operation, which other points m"):
+        vectorize(f)([-1.0, 2.0])
+    assert vectorize(f)([2.0, 3.0]).tolist() == [math.log(2.0), math.log(3.0)]
+
+
+def test_a_path_that_raises_is_one_path():
+    def f(x):
+        if x < 0:
+            raise ValueError("negative")
+        return x.sqrt()
+
+    values, (slopes,) = vectorize(f, max_paths=2).value_and_grad(np.r_[4.0, -np.ones(5000), 9.0])
+    assert [values[0], values[-1], slopes[0]] == [2.0, 3.0, 0.25]
+    assert np.isnan(values[1:-1]).all()
+    assert np.isnan(slopes[1:-1]).all()
+    with pytest.raises(ValueError, match="negative"):
+        vectorize(f)(-np.ones(5000))
+
+
+def test_what_a_vectorized_function_carries_is_its_own():
+    class Scaled:
+        def __init__(self):
+            self._f, self._known, self._max_paths = 5.0, {}, "many"
+
+        def __call__(self, x):
+            return x * self._f
+
+    assert vectorize(Scaled())([1.0, 2.0]).tolist() == [5.0, 10.0]
+
+
+def test_a_guard_in_a_vectorized_function_leaves_a_value_of_the_closure_as_it_was():
+    w, x = Value(2.0), Value(1.0)
+    assert vectorize(lambda x: x * w if x > w else x)([1.0, 3.0]).tolist() == [1.0, 6.0]
+    assert compile(x * w, [x])([4.0]).tolist() == [8.0]
+
+
+@pytest.mark.parametrize("max_paths", [0, -1, 1.5, None])
+def test_max_paths_is_a_whole_number(max_paths):
+    with pytest.raises(ValueError, match=f"vectorize: expected a whole number of max_paths >= 1, got {max_paths}"):
+        vectorize(abs, max_paths=max_paths)
+
+
+def test_infinities_that_cancel_in_a_gradient_warn_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, (for_x, for_y) = vectorize(lambda x, y: x * y).value_and_grad(1.0, [math.inf, -math.inf])
+    assert for_x.shape == ()
+    assert np.isnan(for_x)
+    assert for_y.tolist() == [1.0, 1.0]
 
 
 def test_vectorize_wants_a_function_that_returns_a_number():

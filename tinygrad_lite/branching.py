@@ -17,7 +17,7 @@ from .flatten import dependents
 from .kernels import Group, kernels
 from .program import Program
 from .replay import Points
-from .value import Value, topological_order, truths
+from .value import Value, node_of, topological_order, truths
 
 Work = Callable[[Program, Sequence[Any]], list[Any]]
 
@@ -33,19 +33,20 @@ class _Path:
 
     def __init__(self, f: Callable[..., Any], names: Sequence[str], point: Sequence[float]) -> None:
         self.inputs = [Value(x, name) for x, name in zip(point, names, strict=True)]
-        asked: list[tuple[Value, bool]] = []
+        self.output = node_of(math.nan, ops.constant, (), ())
+        self.problem: Exception | None = None
+        asked: list[tuple[Value, bool | None]] = []
         token = truths.set(asked)
         try:
             output = f(*self.inputs)
+        except (ArithmeticError, ValueError) as error:
+            if any(truth is None for _, truth in asked):  # an operation raised: elsewhere on the path it may not
+                raise
+            self.problem = error
+        else:
+            self.output = _checked(output, asked)
         finally:
             truths.reset(token)
-        if not isinstance(output, Value):
-            try:
-                output = Value(output)
-            except TypeError:
-                kind = type(output).__name__
-                raise TypeError(f"vectorize: expected a function that returns one Value, got {kind}") from None
-        self.output = output
         decided = dependents(topological_order(*[node for node, _ in asked]), {*self.inputs})
         self.guards = [guard for guard in dict.fromkeys(asked) if guard[0] in decided]
         self.agreements: dict[int, tuple[Program, list[int]]] = {}
@@ -99,6 +100,18 @@ class _Path:
         return "none"
 
 
+def _checked(output: Any, asked: Iterable[tuple[Value, bool | None]]) -> Value:
+    """What a function gave, as a Value."""
+    if any(truth is None for _, truth in asked):
+        problem = "the function caught the error of an operation, which other points may not raise"
+        raise TypeError(f"vectorize: {problem}; compare before, or use tl.where")
+    try:
+        return output if isinstance(output, Value) else node_of(ops.number(output), ops.constant, (), ())
+    except TypeError:
+        kind = type(output).__name__
+        raise TypeError(f"vectorize: expected a function that returns one Value, got {kind}") from None
+
+
 ROOT: tuple[_Path | None, int] = None, -1
 """The place of the first path in the tree."""
 
@@ -107,9 +120,9 @@ class Vectorized:
     """A function of numbers that works over arrays, each point on its own path through the code."""
 
     def __init__(self, f: Callable[..., Any], max_paths: int) -> None:
+        functools.update_wrapper(self, f)
         self._f, self._max_paths = f, max_paths
         self._known: dict[Hashable, _Path] = {}
-        functools.update_wrapper(self, f)
 
     def __reduce__(self) -> Any:
         return Vectorized, (self._f, self._max_paths)  # what was compiled stays here
@@ -127,7 +140,8 @@ class Vectorized:
 
         value, *gradients = self._followed(arrays, replay, 1 + len(arrays))
         shapes = [kernels().np.shape(array) for array in arrays]
-        return value, [_summed(gradient, shape) for gradient, shape in zip(gradients, shapes, strict=True)]
+        with kernels().np.errstate(all="ignore"):
+            return value, [_summed(gradient, shape) for gradient, shape in zip(gradients, shapes, strict=True)]
 
     def _followed(self, arrays: Sequence[Any], replay: Work, count: int) -> list[Any]:
         np, points = kernels().np, Points(arrays, [Group(None, None)] * len(arrays))
@@ -140,6 +154,8 @@ class Vectorized:
     def _recorded(self, names: Sequence[str], point: Sequence[float]) -> _Path:
         """The path at a point; one that was compiled before, in this call or another, if it computes the same."""
         path = _Path(self._f, names, point)
+        if path.problem:
+            return path
         if len(self._known) >= KEPT:
             self._known.clear()
         return self._known.setdefault(path.key(), path)
@@ -173,6 +189,8 @@ class _Call:
         for start in range(0, self.count, PART):
             self.follow(range(start, min(start + PART, self.count)), self.recorded)
         self.follow(kernels().np.sort(kernels().np.array(self.aside, int)), self.lost)
+        if self.paths and all(path.problem for path in self.paths):
+            raise self.paths[0].problem  # type: ignore[misc]  # an exception, if there is one for each
 
     def follow(self, places: Any, unknown: Callable[[Any], Any]) -> None:
         """Replay paths from where they part; of places whose path is `unknown` that gives those still to go."""
@@ -211,11 +229,14 @@ class _Call:
 
     def finish(self, path: _Path, places: Any) -> None:
         """Replay a path to its end."""
+        self.finished += len(places)
+        if path.problem:
+            self.lost(places)
+            return
         index = _index(places)
         pieces = self.replay(path.program, self.at(index, range(len(self.columns))))
         for result, piece in zip(self.results, pieces, strict=True):
             result[index] = piece
-        self.finished += len(places)
 
     def at(self, index: Any, inputs: Iterable[int]) -> list[Any]:
         """Some of the arguments there."""
@@ -254,7 +275,7 @@ class _Call:
         self.tree[place] = path
 
     def lost(self, places: Any) -> Any:
-        """Give nan to places on no known path."""
+        """Give nan to places on no known path, or on one that raises."""
         for result in self.results:
             result[places] = math.nan
         return places[:0]
@@ -281,7 +302,7 @@ def _summed(gradient: Any, shape: tuple[int, ...]) -> Any:
     """Summed to a shape that broadcasts to its own."""
     summed = gradient.sum(tuple(range(gradient.ndim - len(shape))))
     axes = tuple(i for i, size in enumerate(shape) if size == 1 != summed.shape[i])
-    return summed.sum(axes, keepdims=True)
+    return kernels().np.asarray(summed.sum(axes, keepdims=True))
 
 
 def vectorize(f: Callable[..., Any], *, max_paths: int = 1000) -> Vectorized:
@@ -296,8 +317,10 @@ def vectorize(f: Callable[..., Any], *, max_paths: int = 1000) -> Vectorized:
     In each call `f` runs at one point of each path, with Values. The truth of every Value that it asks about is kept;
     other points are replayed while they agree. What would freeze a number into the path (`float(x)`, formatting) raises
     TypeError, and more than `max_paths` paths ValueError. A point where `f` raises ArithmeticError or ValueError gets
-    inf or nan.
+    inf or nan. An error of an operation is no truth that `f` asked about: where it is seen to be caught, TypeError.
     """
     if not callable(f):
         raise TypeError(f"vectorize: expected a function, got {type(f).__name__}")
+    if not hasattr(max_paths, "__index__") or max_paths < 1:
+        raise ValueError(f"vectorize: expected a whole number of max_paths >= 1, got {max_paths!r}")
     return Vectorized(f, max_paths)

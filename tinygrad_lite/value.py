@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, ClassVar
 
-truths: ContextVar[list[tuple[Value, bool]] | None] = ContextVar("truths", default=None)
-"""While a program is recorded (`vectorize`), the comparisons that the code asked about and what it was told."""
+truths: ContextVar[list[tuple[Value, bool | None]] | None] = ContextVar("truths", default=None)
+"""While a program is recorded (`vectorize`), what the code asked about and was told; None where an operation raised."""
 
 
 class Value(Operand):
@@ -70,7 +70,7 @@ class Value(Operand):
         try:
             return node_of(number(op.scalar(*numbers)), op, nodes, numbers)
         except (ArithmeticError, ValueError) as error:
-            raise op.complaint(error, numbers, [node.label for node in nodes if node.label]) from None
+            raise _complaint(op, error, nodes) from None
 
     @property
     def args(self) -> tuple[Value, ...]:
@@ -107,7 +107,7 @@ class Value(Operand):
 
     def detach(self) -> Value:
         """A leaf with the same number, outside the graph."""
-        return Value(self.data, self.label)
+        return Value(float(self), self.label)
 
     def backward(self, seed: float = 1.0) -> None:
         """Compute the derivative of this node with respect to every node it depends on, times `seed`.
@@ -140,11 +140,12 @@ class Value(Operand):
             node.grad = 0.0
 
     def __bool__(self) -> bool:
-        for node in (self, *self.args):
-            node.branched = True
         truth = bool(self.data)
         if (asked := truths.get()) is not None:
             asked.append((self, truth))
+            return truth
+        for node in (self, *self.args):
+            node.branched = True
         return truth
 
     def __float__(self) -> float:
@@ -152,9 +153,9 @@ class Value(Operand):
         if truths.get() is not None:
             raise TypeError(
                 f"cannot turn {self.label or 'a Value'} into a float while recording a program: "
-                f"the number {self.data!r} would be frozen into it; use tl.where"
+                f"the number {self.data!r} would be frozen into it; use tl.where or tl.stop_gradient"
             )
-        return self.data
+        return float(self.data)
 
     def __int__(self) -> int:
         return int(float(self))
@@ -168,7 +169,7 @@ class Value(Operand):
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
         for node in topological_order(self):
             if id(node) not in memo:
-                memo[id(node)] = node_of(node.data, node.op, [memo[id(arg)] for arg in node.args], *node._rest())
+                memo[id(node)] = node_of(float(node), node.op, [memo[id(arg)] for arg in node.args], *node._rest())
         copied: Value = memo[id(self)]
         return copied
 
@@ -178,7 +179,7 @@ class Value(Operand):
         index = {node: i for i, node in enumerate(order)}
         rows = [
             node if not node.args and node is not self else
-            (node.data, node.op, [index[arg] for arg in node.args], *node._rest())
+            (float(node), node.op, [index[arg] for arg in node.args], *node._rest())
             for node in order
         ]  # fmt: skip
         return _rebuilt, (rows,)
@@ -229,6 +230,12 @@ def topological_order(*roots: Value) -> list[Value]:
     return order
 
 
+def _complaint(op: Op, error: Exception, args: Sequence[Value]) -> Exception:
+    if (asked := truths.get()) is not None:
+        asked.append((args[0], None))
+    return op.complaint(error, [arg.data for arg in args], [arg.label for arg in args if arg.label])
+
+
 def _together(first: Any, second: Any) -> tuple[Any, ...]:
     if second is not None:
         return first, second
@@ -236,14 +243,9 @@ def _together(first: Any, second: Any) -> tuple[Any, ...]:
 
 
 def node_of(
-    data: float,
-    op: Op | None,
-    args: Sequence[Value],
-    numbers: Sequence[float],
-    grad: float = 0.0,
-    label: str | None = None,
-    branched: bool = False,
-) -> Value:
+    data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float],
+    grad: float = 0.0, label: str | None = None, branched: bool = False,
+) -> Value:  # fmt: skip
     """A node as it is said to be: for those who record in their own way."""
     node = _new(Value)
     node.data, node.op, node.grad, node.label, node.branched = data, op, grad, label, branched
@@ -284,12 +286,11 @@ def _unary(op: Op) -> Callable[[Value], Value]:
         try:
             data = scalar(x)
         except (ArithmeticError, ValueError) as error:
-            raise op.complaint(error, [x], [self.label] if self.label else []) from None
+            raise _complaint(op, error, [self]) from None
         node = _new(Value)
         node.data, node.grad, node.op = data, 0.0, op
-        node.left, node.x = self, x
-        node.right = node.y = None
-        node.label, node.branched = None, False
+        node.left, node.x, node.branched = self, x, False
+        node.right = node.y = node.label = None
         return node
 
     return record
@@ -307,12 +308,11 @@ def _binary(op: Op) -> Callable[[Value, Any], Any]:
         try:
             data = scalar(x, y)
         except (ArithmeticError, ValueError) as error:
-            raise op.complaint(error, [x, y], [each.label for each in (self, other) if each.label]) from None
+            raise _complaint(op, error, [self, other]) from None
         node = _new(Value)
         node.data, node.grad, node.op = data, 0.0, op
-        node.left, node.right = self, other
-        node.x, node.y = x, y
-        node.label, node.branched = None, False
+        node.left, node.right, node.branched = self, other, False
+        node.x, node.y, node.label = x, y, None
         return node
 
     return record
