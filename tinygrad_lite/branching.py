@@ -21,7 +21,7 @@ from .value import Value, node_of, topological_order, truths
 
 Work = Callable[[Program, Sequence[Any]], list[Any]]
 
-PART = 2**15
+PART = 2**17
 """How many points are followed at a time: few enough to stay in the cache while they are sorted by paths."""
 
 KEPT = 256

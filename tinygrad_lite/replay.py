@@ -89,7 +89,7 @@ class Layout:
         axis = next(i for i, size in enumerate(inner) if size <= width)
         length = self.shape[axis]
         step = math.ceil(length / math.ceil(length / (width // inner[axis])))
-        for before in kernels().np.ndindex(*self.shape[:axis]):
+        for before in itertools.product(*map(range, self.shape[:axis])):
             for first in range(0, length, step):
                 stop = min(first + step, length)
                 shape = (stop - first, *self.shape[axis + 1 :])
