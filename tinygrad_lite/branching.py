@@ -14,7 +14,7 @@ from typing import Any
 
 from . import ops
 from .flatten import dependents
-from .kernels import Group, kernels
+from .kernels import Group, check_count, kernels
 from .program import Program
 from .replay import Points
 from .value import Value, node_of, topological_order, truths
@@ -33,8 +33,8 @@ class _Path:
 
     def __init__(self, f: Callable[..., Any], names: Sequence[str], point: Sequence[float]) -> None:
         self.inputs = [Value(x, name) for x, name in zip(point, names, strict=True)]
-        self.output = node_of(math.nan, ops.constant, (), ())
         self.problem: Exception | None = None
+        """What the function raised instead of giving an output."""
         asked: list[tuple[Value, bool | None]] = []
         token = truths.set(asked)
         try:
@@ -189,8 +189,9 @@ class _Call:
         for start in range(0, self.count, PART):
             self.follow(range(start, min(start + PART, self.count)), self.recorded)
         self.follow(kernels().np.sort(kernels().np.array(self.aside, int)), self.lost)
-        if self.paths and all(path.problem for path in self.paths):
-            raise self.paths[0].problem  # type: ignore[misc]  # an exception, if there is one for each
+        problems = [path.problem for path in self.paths if path.problem]
+        if problems and len(problems) == len(self.paths):
+            raise problems[0]
 
     def follow(self, places: Any, unknown: Callable[[Any], Any]) -> None:
         """Replay paths from where they part; of places whose path is `unknown` that gives those still to go."""
@@ -321,6 +322,5 @@ def vectorize(f: Callable[..., Any], *, max_paths: int = 1000) -> Vectorized:
     """
     if not callable(f):
         raise TypeError(f"vectorize: expected a function, got {type(f).__name__}")
-    if not hasattr(max_paths, "__index__") or max_paths < 1:
-        raise ValueError(f"vectorize: expected a whole number of max_paths >= 1, got {max_paths!r}")
+    check_count("vectorize", "max_paths", max_paths)
     return Vectorized(f, max_paths)

@@ -68,6 +68,12 @@ def kernels() -> Kernels:
     return Kernels()
 
 
+def check_count(name: str, what: str, x: Any) -> None:
+    """Raise ValueError unless `x` is a whole number, 1 or more."""
+    if not hasattr(x, "__index__") or x < 1:
+        raise ValueError(f"{name}: expected a whole number of {what} >= 1, got {x!r}")
+
+
 class Group(NamedTuple):
     """An input: one Value, or a list of `size` Values, which takes an array of shape (…, size)."""
 

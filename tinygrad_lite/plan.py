@@ -57,8 +57,6 @@ class Plan:
         self.totals = self._totals(totals) if totals else None
         height = max(1, self.height)
         self.width = max(16, min(2**14, CACHE // height), min(WIDE, BOUND // height))
-        self.rows = [(i, slot) for slot, i in self.slots.items() if slot[0] in ("row", "rows", "transposed")]
-        """The slots that are in a block's memory."""
         find = functools.cache(kernels().find)
         self.ready = [
             [(find(function), operator.itemgetter(*slots)) for function, *slots in code]

@@ -20,7 +20,7 @@ from typing import Any
 
 from . import distributed, ops
 from .flatten import flattened
-from .kernels import Group, kernels
+from .kernels import Group, check_count, kernels
 from .plan import Plan
 from .replay import Points, Replay, Spare
 from .tape import UNIFORM, VARYING, Trace
@@ -67,8 +67,7 @@ class Program:
         """The output at each point; a list of arrays if there are several outputs."""
         if distributed.is_lazy(arrays):
             return distributed.values(self, arrays, threads)
-        replay = self._replayed("values", arrays, threads)
-        values = [result.reshape(replay.points.whole) for result in replay.results]
+        values = self._results("values", arrays, threads)
         return values if self._several else values[0]
 
     def value_and_grad(self, *arrays: Any, threads: int = 1) -> tuple[Any, Any]:
@@ -82,10 +81,9 @@ class Program:
         """
         if distributed.is_lazy(arrays):
             return distributed.value_and_grad(self, arrays, threads)
-        replay = self._replayed("gradients", arrays, threads)
-        results, points = iter(replay.results), replay.points
-        values = [next(results).reshape(points.whole) for _ in self._outputs]
-        gradients = [[next(results).reshape(array.shape) for array in points.given] for _ in self._outputs]
+        results = iter(self._results("gradients", arrays, threads))
+        values = [next(results) for _ in self._outputs]
+        gradients = [[next(results) for _ in arrays] for _ in self._outputs]
         return (values, gradients) if self._several else (values[0], gradients[0])
 
     def backward(self, *arrays: Any, reduction: str = "mean", threads: int = 1) -> float:
@@ -178,11 +176,16 @@ class Program:
     def _numbers(self) -> Any:
         return kernels().packed([parameter.data for parameter in self.parameters])
 
+    def _results(self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None) -> list[Any]:
+        """The "values", an array for each output, or the "gradients": these, and for each output one for each input."""
+        replay = self._replayed(kind, arrays, threads, numbers)
+        shapes = [replay.points.whole if i is None else replay.points.given[i].shape for i in self._sources]
+        return [result.reshape(shape) for result, shape in zip(replay.results, shapes, strict=False)]
+
     def _replayed(
         self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None, *, mean: bool = False
     ) -> Replay:
-        if not hasattr(threads, "__index__") or threads < 1:
-            raise ValueError(f"program: expected a whole number of threads >= 1, got {threads!r}")
+        check_count("program", "threads", threads)
         points, plan = Points(arrays, self._groups), self._plan(kind)
         numbers = self._numbers() if numbers is None else numbers
         replay = Replay(plan, points, self._sources, numbers, self._spare[kind])

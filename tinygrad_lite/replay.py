@@ -43,6 +43,8 @@ class Memory:
             "matrix_transposed": lambda base, k, m: self.arrays[base].reshape(k, m).T,
         }
         self.arrays: list[Any] = []
+        self.rows = [(i, slot) for i, slot in enumerate(plan.slots) if slot[0] not in makers]
+        """The slots that are in the room, whose arrays `widen` makes."""
         for kind, *description in plan.slots:
             self.arrays.append(makers[kind](*description) if kind in makers else None)
 
@@ -56,7 +58,7 @@ class Memory:
         block = self.room[:size].reshape(plan.height, width)
         if plan.ones:
             block[plan.ones] = 1.0
-        for slot, (kind, start, *count) in plan.rows:
+        for slot, (kind, start, *count) in self.rows:
             rows = block[start : start + count[0]] if count else block[start]
             self.arrays[slot] = rows.T if kind == "transposed" else rows
         self.width, self.home = width, {slot: self.arrays[slot] for slot in (*plan.inputs.values(), *plan.results)}

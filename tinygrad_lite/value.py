@@ -167,7 +167,7 @@ class Value(Operand):
         return f"Value({self.data!r}, {self.label!r})" if self.label else f"Value({self.data!r})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        for node in topological_order(self):
+        for node in topological_order(self):  # float() here and below: no copies while a program is recorded
             if id(node) not in memo:
                 memo[id(node)] = node_of(float(node), node.op, [memo[id(arg)] for arg in node.args], *node._rest())
         copied: Value = memo[id(self)]
