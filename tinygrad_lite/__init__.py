@@ -10,10 +10,10 @@
 
 from __future__ import annotations  # noqa: I001  # the table: one name a line would be half of this file
 
-from .derivatives import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
-from .draw import draw
-from .explain import explain
-from .explore import explore
+from .derivatives.grad import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
+from .show.draw import draw
+from .show.explain import explain
+from .show.explore import explore
 from .functional import (
     binary_cross_entropy,
     cross_entropy,
@@ -30,16 +30,16 @@ from .ops import (
     expm1, gaussian, greater, greater_equal, less, less_equal, log, log1p, maximum, minimum, mul, neg, not_equal, pow,
     relu, sigmoid, sign, sin, sinh, softplus, sqrt, step, stop_gradient, sub, sum, tan, tanh, where,
 )  # fmt: skip
-from .steps import steps
+from .show.steps import steps
 from .value import Value, topological_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import nn
-    from .branching import vectorize
-    from .program import Program, compile
+    from .arrays.program import Program, compile
+    from .arrays.vectorize import vectorize
 
-_LATE = {"Program": "program", "compile": "program", "nn": "nn", "vectorize": "branching"}
+_LATE = {"Program": "arrays.program", "compile": "arrays.program", "nn": "nn", "vectorize": "arrays.vectorize"}
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,897 @@
+"""Programs: what a compiled graph and a vectorized function give, against the eager engine and finite differences."""
+
+import copy
+import itertools
+import math
+import multiprocessing
+import pickle
+import random
+import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_lite as tl
+from tinygrad_lite import OPS, Value, ops
+from tinygrad_lite.arrays.program import Program, compile
+from tinygrad_lite.arrays.vectorize import vectorize
+
+EDGES = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 1e-300, -1e300, 30.0, -800.0, 800.0, math.inf, -math.inf, math.nan]
+INSIDE = {"acosh": 1.7, "log": 0.8, "sqrt": 0.8}
+
+
+def eager(f, points):
+    """The values and the derivatives of f at points, one by one."""
+    values, gradients = [], []
+    for point in points:
+        inputs = [Value(float(x)) for x in point]
+        out = f(*inputs)
+        if isinstance(out, Value):
+            out.backward()
+        values.append(float(out))
+        gradients.append([x.grad for x in inputs])
+    return np.array(values), list(np.array(gradients).T)
+
+
+def called(op, args):
+    """An operation at any number of arguments, which it may want in lists."""
+    if op.lists:
+        size = len(args) // op.lists
+        return op(*(args[i * size : (i + 1) * size] for i in range(op.lists)))
+    return op(*args)
+
+
+def arity(op):
+    return op.arity or (4 if op.lists == 2 else 3)
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_an_operation_and_its_derivatives_are_those_of_the_engine(op):
+    count = arity(op)
+    points = [[INSIDE.get(op.name, 0.4) + 0.1 * i + shift for i in range(count)] for shift in (0.0, 0.05, 0.11)]
+    inputs = [Value(x) for x in points[0]]
+    values, gradients = compile(called(op, inputs), inputs).value_and_grad(*np.array(points).T)
+    expected, slopes = eager(lambda *args: called(op, args), points)
+    np.testing.assert_allclose(values, expected, rtol=1e-14)
+    np.testing.assert_allclose(gradients, slopes, rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_an_operation_at_the_edges_follows_ieee_where_recording_raises(op):
+    count = arity(op)
+    choices = EDGES if count < 3 else EDGES[::3]
+    grid = np.array(np.meshgrid(*[choices] * count)).reshape(count, -1)
+    inputs = [Value(INSIDE.get(op.name, 0.4) + 0.1 * i) for i in range(count)]
+    program = compile(called(op, inputs), inputs)
+    for point, value in zip(grid.T, program(*grid), strict=True):
+        try:
+            expected = called(op, [float(x) for x in point])
+        except (ArithmeticError, ValueError):
+            assert not math.isfinite(value), point
+        else:
+            np.testing.assert_allclose(value, expected, rtol=1e-13, atol=1e-307, err_msg=str(point))
+
+
+def test_an_operation_that_a_user_declares_is_replayed():
+    cube = ops.declare("cube_of_test", scalar=lambda x: x**3, partials=(lambda out, x: 3 * x**2,))
+    try:
+        x = Value(2.0)
+        values, (slope,) = compile(cube(x), [x]).value_and_grad([1.0, 2.0, -3.0])
+    finally:
+        del OPS["cube_of_test"]
+    assert values.tolist() == [1.0, 8.0, -27.0]
+    assert slope.tolist() == [3.0, 12.0, 27.0]
+
+
+SMOOTH = [tl.sin, tl.cos, tl.tanh, tl.sigmoid, tl.softplus, tl.exp, tl.relu, tl.atan, abs]
+BINARY = [
+    lambda x, y: x + y,
+    lambda x, y: x - y,
+    lambda x, y: x * y,
+    lambda x, y: x / (2 + y * y),
+    lambda x, y: tl.maximum(x, y),
+    lambda x, y: tl.where(x > y, x, 2 * y),
+    lambda x, y: tl.dot([x, y, x], [y, 3.0, x]),
+    lambda x, y: tl.sum([x, y, x, 2.0]),
+    lambda x, y: tl.softmax([x, y, x])[0],
+    lambda x, y: tl.logsumexp([x, y]),
+]
+
+
+def random_graph(choices, inputs):
+    nodes = [*inputs, 0.5]
+    for kind, i, j in choices:
+        x, y = nodes[i % len(nodes)], nodes[j % len(nodes)]
+        x = tl.tanh(x)  # keeps numbers small
+        nodes.append(SMOOTH[kind](x) if kind < len(SMOOTH) else BINARY[kind - len(SMOOTH)](x, y))
+    return nodes[-1] * inputs[0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SMOOTH) + len(BINARY) - 1), st.integers(0, 40), st.integers(0, 40)), max_size=25
+    ),
+    st.lists(st.tuples(*[st.floats(-3, 3, width=16)] * 3), min_size=1, max_size=5),
+)
+def test_random_graphs_are_those_of_the_engine(choices, points):
+    inputs = [Value(0.3), Value(-0.7), Value(1.1)]
+    program = compile(random_graph(choices, inputs), inputs)
+    values, gradients = program.value_and_grad(*np.array(points).T)
+    expected, slopes = eager(lambda *args: random_graph(choices, args), points)
+    np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(gradients, slopes, rtol=1e-8, atol=1e-10)
+
+
+# Networks
+
+
+def network(sizes, style, seed=0):
+    """A perceptron with tanh and a hinge loss, its sums written in one of the ways people write them."""
+    chance = random.Random(seed)
+    xs, y, parameters = [Value(0.1 * i) for i in range(sizes[0])], Value(1.0), []
+    layer = xs
+    for depth, (width, height) in enumerate(itertools.pairwise(sizes)):
+        after = []
+        for _ in range(height):
+            weights = [Value(chance.uniform(-1, 1)) for _ in range(width)]
+            bias = Value(chance.uniform(-1, 1))
+            parameters += [*weights, bias]
+            if style == "dot":
+                z = tl.dot(weights, layer) + bias
+            elif style == "from the bias":
+                z = sum((w * x for w, x in zip(weights, layer, strict=True)), bias)
+            elif style == "inputs first":
+                z = sum(x * w for w, x in zip(weights, layer, strict=True)) + bias
+            else:
+                z = tl.sum([w * x for w, x in zip(weights, layer, strict=True)]) + bias
+            after.append(z if depth == len(sizes) - 2 else tl.tanh(z))
+        layer = after
+    return xs, y, parameters, tl.relu(1 - y * layer[0])
+
+
+def by_hand(sizes, parameters, x, y):
+    """The same network in NumPy."""
+    rows, first = x.T, 0
+    for depth, (width, height) in enumerate(itertools.pairwise(sizes)):
+        layer = np.reshape(parameters[first : first + (width + 1) * height], (height, width + 1))
+        first += layer.size
+        rows = layer[:, :-1] @ rows + layer[:, -1:]
+        rows = rows if depth == len(sizes) - 2 else np.tanh(rows)
+    return np.maximum(1 - y * rows[0], 0)
+
+
+STYLES = ["dot", "from the bias", "inputs first", "tl.sum"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_network_becomes_matrix_products_however_its_sums_are_written(style):
+    xs, y, _, loss = network([3, 8, 6, 1], style)
+    program = compile(loss, [xs, y])
+    text = str(program)
+    assert text.count("matmul") == 3
+    assert text.count("tanh") == 2
+    assert len(program) < 20
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_backward_gives_the_gradient_of_the_parameters(style, reduction):
+    sizes = [3, 8, 6, 1]
+    xs, y, parameters, loss = network(sizes, style)
+    chance = np.random.default_rng(1)
+    x, target = chance.normal(size=(50, 3)), np.sign(chance.normal(size=50))
+    value = compile(loss, [xs, y]).backward(x, target, reduction=reduction)
+    numbers = np.array([p.data for p in parameters])
+    total = getattr(np, reduction)
+    assert value == pytest.approx(total(by_hand(sizes, numbers, x, target)), rel=1e-12)
+    for i in range(0, len(parameters), 7):
+        step = np.zeros_like(numbers)
+        step[i] = 1e-6
+        slope = total(by_hand(sizes, numbers + step, x, target) - by_hand(sizes, numbers - step, x, target)) / 2e-6
+        assert parameters[i].grad == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
+def test_the_derivatives_of_a_network_for_its_inputs_are_those_of_the_engine():
+    xs, y, _, loss = network([3, 8, 6, 1], "dot")
+    points = np.random.default_rng(2).normal(size=(5, 4))
+    values, (for_x, for_y) = compile(loss, [xs, y]).value_and_grad(points[:, :3], points[:, 3])
+    for i, point in enumerate(points):
+        xs, y, _, loss = network([3, 8, 6, 1], "dot")
+        for leaf, number in zip([*xs, y], point, strict=True):
+            leaf.data = float(number)
+        again = compile(loss, [xs, y])
+        assert again(point[None, :3], point[3:])[0] == pytest.approx(values[i], rel=1e-12)
+        np.testing.assert_allclose(again.value_and_grad(point[None, :3], point[3:])[1][0][0], for_x[i], rtol=1e-12)
+    assert for_y.shape == (5,)
+
+
+def test_backward_reads_the_parameters_at_each_call_and_adds_to_their_grad():
+    w, b, x = Value(2.0), Value(1.0), Value(0.0)
+    program = compile((w * x + b) ** 2, [x])
+    assert program.backward([1.0, 2.0]) == 17.0
+    assert (w.grad, b.grad) == (13.0, 8.0)
+    w.data = 0.0
+    assert program.backward([1.0, 2.0]) == 1.0
+    assert (w.grad, b.grad) == (13.0 + 3.0, 8.0 + 2.0)
+
+
+def test_what_depends_on_parameters_alone_is_counted_once_in_a_mean_and_at_each_point_in_a_sum():
+    ws, x = [Value(0.5 * i) for i in range(20)], Value(0.0)
+    program = compile(ws[0] * x + sum(w * w for w in ws), [x])
+    penalty = sum(w.data**2 for w in ws)
+    assert program.backward([1.0, 3.0]) == pytest.approx(penalty)
+    assert [w.grad for w in ws] == pytest.approx([2.0, *(2 * w.data for w in ws[1:])])
+    assert program.backward([1.0, 3.0], reduction="sum") == pytest.approx(2 * penalty)
+    assert ws[3].grad == pytest.approx(3 * 2 * ws[3].data)
+
+
+def test_constants_among_uniform_rows_stay_what_they_are():
+    p, x = Value(1.0), [Value(0.0) for _ in range(11)]
+    for weights in ([p] * 5 + [0.5] + [p] * 5, [0.5] + [p] * 10):
+        assert compile(tl.dot(weights, x), [x])(np.ones((1, 11))) == [10.5]
+    assert compile(tl.sum([p] * 4 + [0.5] + [p] * 5) * x[0], [x[0]])([1.0]) == [9.5]
+
+
+def test_one_point_may_be_a_row_of_another_array():
+    x = [Value(1.0), Value(2.0)]
+    assert compile(x[0] * x[1], [x])(np.asfortranarray([[2.0, 3.0], [4.0, 5.0]])[1]) == 20.0
+
+
+def test_a_list_of_one_may_have_a_constant_derivative():
+    x, w = Value(1.0), Value(2.0)
+    values, (slopes,) = compile(x + w, [[x]]).value_and_grad([[1.0], [2.0]])
+    assert (values.tolist(), slopes.tolist()) == ([3.0, 4.0], [[1.0], [1.0]])
+
+
+def test_an_operation_without_an_array_form_works_on_parameters():
+    x, w = Value(1.0), Value(2.0)
+    assert compile(tl.erf(w) * x, [x])([1.0, 2.0]) == pytest.approx([math.erf(2), 2 * math.erf(2)])
+
+
+def test_what_is_folded_to_a_constant_has_no_derivative():
+    x, w = Value(2.0), Value(3.0)
+    values, (slopes,) = compile(x**0 * w * x, [x]).value_and_grad([1.0, 2.0])
+    assert (values.tolist(), slopes.tolist()) == ([3.0, 6.0], [3.0, 3.0])
+
+
+def test_a_sum_over_points_keeps_no_memory_for_each_size():
+    w, x = Value(1.0), Value(1.0)
+    program = compile(w * x, [x])
+    for count in (300, 3, 7000, 10):
+        assert program.backward(np.ones(count), reduction="sum") == count
+    from tinygrad_lite.arrays.kernels import kernels
+
+    assert 1 <= len(kernels().ones) <= 2
+
+
+def test_a_float32_program_warns_of_nothing():
+    w, x = Value(1e300), Value(1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compile(w * x, [x], dtype="float32")([1.0]) == [math.inf]
+
+
+def test_a_list_of_no_inputs_and_half_a_thread_are_refused():
+    x = Value(1.0)
+    with pytest.raises(ValueError, match="compile: expected at least one Value in each list of inputs, got none"):
+        compile(x * x, [x, []])
+    with pytest.raises(ValueError, match=r"program: expected a whole number of threads >= 1, got 1\.5"):
+        compile(x * x, [x])(np.ones(100_000), threads=1.5)
+
+
+def test_calls_of_ever_new_sizes_keep_no_more_memory():
+    x = Value(1.0)
+    program = compile(tl.exp(x) * x, [x])
+    for count in range(100, 2, -1):
+        xs = np.linspace(-1, 1, count)
+        assert program(xs).tolist() == (np.exp(xs) * xs).tolist()
+    assert len(program._spare["values"].memories) <= 3
+
+
+def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():
+    w, b, x, y = Value(3.0), Value(-1.0), Value(1.0), Value(1.0)
+    program = compile((w * x + b - y) ** 2, [x, y])
+    xs, ys = np.array([1.0, 2.0, 4.0]), np.array([2.0, 3.0, 0.0])
+    for reduction in ("mean", "sum"):
+        numbers = [dict(zip((w, b), (0.5, 0.25), strict=True))[p] for p in program.parameters]
+        loss, gradient = program.loss_and_grad(numbers, xs, ys, reduction=reduction)
+        assert (w.data, b.data, w.grad, b.grad) == (3.0, -1.0, 0.0, 0.0)
+        before = w.data, b.data
+        w.data, b.data = 0.5, 0.25
+        assert program.backward(xs, ys, reduction=reduction) == loss
+        assert [p.grad for p in program.parameters] == gradient.tolist()
+        (w.data, b.data), w.grad, b.grad = before, 0.0, 0.0
+    loss, gradient = program.loss_and_grad([0.5, 0.25], [], [], reduction="sum")
+    assert (loss, gradient.tolist()) == (0.0, [0.0, 0.0])
+    for numbers, shape in (([1.0], r"\(1,\)"), ([[1.0, 2.0]], r"\(1, 2\)"), (2.0, r"\(\)")):
+        with pytest.raises(ValueError, match=rf"program: expected numbers of shape \(2,\), got {shape}"):
+            program.loss_and_grad(numbers, xs, ys)
+
+
+def test_a_graph_without_inputs_has_parameters_only():
+    w = Value(3.0)
+    program = compile(w * w, [])
+    assert program() == 9.0
+    assert program.backward() == 9.0
+    assert w.grad == 6.0
+
+
+def test_long_sums_and_maxima_become_one_instruction():
+    xs = [Value(float(i)) for i in range(30)]
+    x = np.random.default_rng(0).normal(size=(7, 30))
+    for f, expected in ((tl.sum, x.sum(1)), (lambda xs: tl.maximum(*xs), x.max(1)), (lambda xs: tl.dot(xs, xs), (x * x).sum(1))):
+        program = compile(f(xs), [xs])
+        np.testing.assert_allclose(program(x), expected)
+        assert len(program) == 1
+    values, (gradient,) = compile(sum(xs), [xs]).value_and_grad(x)
+    np.testing.assert_allclose(values, x.sum(1))
+    assert (gradient == 1).all()
+
+
+def test_a_convolution_shares_its_weights():
+    kernel, xs = [Value(0.5), Value(-1.0), Value(2.0)], [Value(0.0) for _ in range(12)]
+    out = tl.sum([tl.relu(tl.dot(kernel, xs[i : i + 3])) for i in range(10)])
+    x = np.random.default_rng(0).normal(size=(6, 12))
+    value = compile(out, [xs]).backward(x, reduction="sum")
+    windows = np.lib.stride_tricks.sliding_window_view(x, 3, axis=1)
+    scores = windows @ [0.5, -1.0, 2.0]
+    assert value == pytest.approx(np.maximum(scores, 0).sum())
+    assert [w.grad for w in kernel] == pytest.approx(((scores > 0)[..., None] * windows).sum((0, 1)).tolist())
+
+
+# Shapes and types
+
+
+def product():
+    a, b = Value(1.0), Value(2.0)
+    return compile(a * b + tl.sin(a), [a, b])
+
+
+def test_gradients_have_the_shapes_of_broadcast_inputs():
+    a, b = np.arange(6.0).reshape(2, 3, 1), np.arange(4.0)
+    values, (for_a, for_b) = product().value_and_grad(a, b)
+    np.testing.assert_allclose(values, a * b + np.sin(a))
+    np.testing.assert_allclose(for_a, (b + np.cos(a)).sum(2, keepdims=True))
+    np.testing.assert_allclose(for_b, np.broadcast_to(a, (2, 3, 4)).sum((0, 1)))
+
+
+@pytest.mark.parametrize("shape", [(3, 40_000), (40_000, 3), (2, 3, 20_000), (50_000, 1), (1, 50_000)])
+def test_broadcasting_is_right_across_blocks(shape):
+    chance = np.random.default_rng(0)
+    a, b = chance.normal(size=shape), chance.normal(size=shape[-1:])
+    values, (for_a, for_b) = product().value_and_grad(a, b)
+    np.testing.assert_allclose(values, a * b + np.sin(a), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(for_a, np.broadcast_to(b, shape) + np.cos(a), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(for_b, a.reshape(-1, shape[-1]).sum(0), rtol=1e-9, atol=1e-9)
+
+
+def test_a_list_of_inputs_broadcasts_in_all_but_its_last_axis():
+    xs, y = [Value(0.0) for _ in range(3)], Value(0.0)
+    program = compile(xs[0] * xs[1] + xs[2] * y, [xs, y])
+    x, other = np.arange(6.0).reshape(2, 1, 3), np.arange(4.0)
+    values, (for_x, for_y) = program.value_and_grad(x, other)
+    np.testing.assert_allclose(values, x[..., 0] * x[..., 1] + x[..., 2] * other)
+    assert for_x.shape == x.shape
+    np.testing.assert_allclose(for_x[..., 0, :], [[4.0, 0.0, 6.0], [16.0, 12.0, 6.0]])
+    np.testing.assert_allclose(for_y, np.broadcast_to(x[..., 2], (2, 4)).sum(0))
+
+
+def test_float32_stays_float32_and_is_about_right():
+    a, b = Value(1.0), Value(2.0)
+    program = compile(tl.sigmoid(a) * b**3 + tl.erf(a), [a, b], dtype=np.float32)
+    x = np.linspace(-1, 1, 100)
+    values, gradients = program.value_and_grad(x.astype(np.float32), x.astype(np.float32))
+    assert {array.dtype for array in (values, *gradients)} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(values, 1 / (1 + np.exp(-x)) * x**3 + [math.erf(t) for t in x], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.float16, np.float32, np.int8, np.uint64])
+def test_arrays_of_other_real_types_are_converted(dtype):
+    a, b = np.array([0, 1, 1], dtype), np.array([1, 0, 1], dtype)
+    np.testing.assert_allclose(product()(a, b), a.astype(float) * b + np.sin(a.astype(float)), rtol=1e-12)
+
+
+def test_inputs_may_be_read_only_or_strided_and_are_not_written():
+    a, b = np.arange(12.0)[::3], np.arange(8.0).reshape(4, 2)[:, 1]
+    a.flags.writeable = False
+    before = a.copy(), b.copy()
+    values, _ = product().value_and_grad(a, b)
+    np.testing.assert_allclose(values, a * b + np.sin(a))
+    assert (a == before[0]).all()
+    assert (b == before[1]).all()
+
+
+def test_numbers_and_0d_arrays_give_0d_results():
+    values, gradients = product().value_and_grad(3.0, np.array(2))
+    assert values.shape == () == gradients[0].shape
+    assert float(values) == pytest.approx(6 + math.sin(3))
+
+
+def test_no_points_give_empty_results():
+    program = product()
+    values, gradients = program.value_and_grad(np.zeros(0), np.zeros(0))
+    assert values.shape == gradients[0].shape == (0,)
+    _, (for_a, for_b) = program.value_and_grad(np.zeros((0, 3)), np.ones(3))
+    assert for_a.shape == (0, 3)
+    assert for_b.tolist() == [0, 0, 0]
+    assert program.backward([], [], reduction="sum") == 0.0
+    assert math.isnan(program.backward([], []))
+
+
+def test_nan_and_inf_stay_in_their_points():
+    a = Value(1.0)
+    values, (slope,) = compile(tl.log(a) / a, [a]).value_and_grad([1.0, 0.0, -1.0, math.nan, math.inf, 4.0])
+    assert np.isfinite(values).tolist() == np.isfinite(slope).tolist() == [True, False, False, False, False, True]
+
+
+def test_an_input_that_the_output_does_not_use_has_gradient_0():
+    a, b, unused = Value(1.0), Value(2.0), [Value(3.0), Value(4.0)]
+    _, (for_a, for_unused, for_b) = compile(a * 2, [a, unused, b]).value_and_grad([1.0, 2.0], np.ones((2, 2)), 5.0)
+    assert for_a.tolist() == [2, 2]
+    assert for_unused.tolist() == [[0, 0], [0, 0]]
+    assert for_b == 0
+
+
+def test_an_output_may_be_constant_or_an_input():
+    a = Value(1.0)
+    values, (slope,) = compile(a, [a]).value_and_grad([3.0, 4.0])
+    assert (values.tolist(), slope.tolist()) == ([3.0, 4.0], [1.0, 1.0])
+    constant = a**0
+    values, (slope,) = compile(constant, [a]).value_and_grad([3.0, 4.0])
+    assert (values.tolist(), slope.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+
+
+def test_several_outputs_give_lists():
+    a, b = Value(1.0), Value(2.0)
+    program = compile([a * b, a + b, a], [a, b])
+    assert [v.tolist() for v in program([3.0], [4.0])] == [[12.0], [7.0], [3.0]]
+    values, gradients = program.value_and_grad([3.0], [4.0])
+    assert len(values) == 3
+    assert np.array(gradients)[..., 0].tolist() == [[4.0, 3.0], [1.0, 1.0], [1.0, 0.0]]
+    with pytest.raises(TypeError, match="program: expected one output, got 3; compile their sum"):
+        program.backward([1.0], [1.0])
+
+
+def test_relu_and_maximum_in_one_program_keep_their_own_derivatives_at_the_tie():
+    a, b = Value(1.0), Value(1.0)
+    _, (for_a, for_b) = compile(tl.relu(a) + tl.maximum(b, 0.0), [a, b]).value_and_grad([0.0], [0.0])
+    assert (for_a.tolist(), for_b.tolist()) == ([0.0], [0.5])
+    _, (slope,) = compile(tl.relu(a) + tl.maximum(a, 0.0), [a]).value_and_grad([0.0])
+    assert slope.tolist() == [0.5]
+
+
+def test_a_softmax_recomputes_its_shift():
+    xs = [Value(0.0), Value(1.0)]
+    program = compile(tl.cross_entropy(xs, 0), [xs])
+    np.testing.assert_allclose(program([[1000.0, 0.0], [0.0, 1000.0]]), [0.0, 1000.0])
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arrays", "error", "text"),
+    [
+        (([1.0],), TypeError, "program: expected 2 arrays, got 1"),
+        (([1.0], [1.0], [1.0]), TypeError, "program: expected 2 arrays, got 3"),
+        ((np.zeros(3), np.zeros(4)), ValueError, "arrays 0 and 1 do not broadcast: their points have shapes (3,) and (4,)"),
+        (([1j], [1.0]), TypeError, "program: array 0: expected real numbers, got dtype complex128"),
+        (([1.0], None), TypeError, "program: array 1: expected real numbers, got dtype object"),
+        ((["a"], [1.0]), TypeError, "program: array 0: expected real numbers, got dtype <U1"),
+        (([1.0], [object()]), TypeError, "program: array 1: expected real numbers, got dtype object"),
+    ],
+)
+def test_bad_arrays_are_named(arrays, error, text):
+    program = product()
+    for method in (program, program.value_and_grad, program.backward):
+        with pytest.raises(error) as raised:
+            method(*arrays)
+        assert text in str(raised.value)
+
+
+def test_a_list_of_inputs_wants_its_length_as_the_last_axis():
+    xs = [Value(0.0), Value(1.0)]
+    program = compile(xs[0] * xs[1], [xs])
+    with pytest.raises(ValueError, match=r"array 0: expected an array of shape .*, 2. for a list of 2 Values, got shape .3,"):
+        program(np.zeros(3))
+    with pytest.raises(ValueError, match=r"got shape \(\)"):
+        program(1.0)
+
+
+def test_compile_says_what_is_wrong_with_its_arguments():
+    a, b = Value(1.0, "a"), Value(2.0)
+    product = a * b
+    for output in (1.0, None, "x", [product, 2.0]):
+        with pytest.raises(TypeError, match="compile: expected a Value as output"):
+            compile(output, [a])
+    with pytest.raises(ValueError, match="compile: expected at least one output, got none"):
+        compile([], [a])
+    with pytest.raises(TypeError, match="compile: expected a Value or a list of Values as input 1, got float"):
+        compile(product, [a, 2.0])
+    with pytest.raises(TypeError, match="compile: expected the inputs in a list, got Value"):
+        compile(product, a)
+    with pytest.raises(ValueError, match=r"compile: Value\(1.0, 'a'\) is given twice, the second time as input 1"):
+        compile(product, [a, [b, a]])
+    with pytest.raises(ValueError, match=r"compile: expected a leaf as input 0, got the result of mul, Value\(2.0\)"):
+        compile(product + 1, [product])
+    with pytest.raises(ValueError, match=r"compile: expected a leaf as input 1, got a constant, Value\(3.0\)"):
+        compile(a * 3, [a, (a * 3).args[1]])
+    with pytest.raises(ValueError, match="program: expected reduction 'mean' or 'sum', got 'max'"):
+        compile(product, [a]).backward([1.0], reduction="max")
+    with pytest.raises(ValueError, match="program: expected a whole number of threads >= 1, got 0"):
+        compile(product, [a])([1.0], threads=0)
+    with pytest.raises(TypeError, match="compile: expected float64 or float32 as dtype, got 'int64'"):
+        compile(product, [a], dtype=int)
+
+
+def test_compile_refuses_a_graph_that_branched_and_names_the_way_out():
+    x = Value(1.0, "x")
+    y = x * 2 if x > 0 else x
+    with pytest.raises(ValueError, match=r"branch on node 'x', which would be frozen; use tl.vectorize, or tl.where"):
+        compile(y, [x])
+
+
+# Programs as objects
+
+
+def test_print_shows_instructions_and_len_counts_them():
+    program = product()
+    assert str(program).splitlines()[0] == "Program: 2 inputs, 0 parameters, 1 output, float64"
+    assert len(program) == 3
+    assert sum(" = " in line for line in str(program).splitlines()) == 3
+    assert repr(program) == "<Program: 2 inputs, 0 parameters, 1 output, float64>"
+
+
+def test_labels_are_text_only():
+    x = Value(2.0, "__import__('os').abort()\n#")
+    program = pickle.loads(pickle.dumps(compile(x * 2, [x])))
+    assert program([4.0]).tolist() == [8.0]
+
+
+def replay(program, x):
+    return program.backward(x), [p.grad for p in program.parameters]
+
+
+def test_a_program_works_in_a_spawned_process():
+    w, x = Value(3.0), Value(1.0)
+    program = compile(tl.tanh(w * x), [x])
+    x = np.linspace(-1, 1, 5)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        value, gradients = pool.apply(replay, (program, x))
+    assert value == program.backward(x)
+    assert gradients == [w.grad]
+
+
+def test_a_long_chain_compiles_and_pickles():
+    x = y = Value(1.0)
+    for _ in range(5_000):
+        y = tl.sin(y) + 0.1
+    program = pickle.loads(pickle.dumps(compile(y, [x])))
+    y.backward()
+    values, (slope,) = program.value_and_grad([1.0])
+    assert values[0] == pytest.approx(y.data)
+    assert slope[0] == pytest.approx(x.grad)
+
+
+def test_threads_may_call_one_program():
+    xs, y, parameters, loss = network([3, 8, 6, 1], "dot")
+    program = compile(loss, [xs, y])
+    chance = np.random.default_rng(3)
+    sets = [(chance.normal(size=(n, 3)), np.ones(n)) for n in (10, 10, 500, 500, 30_000, 30_000) * 4]
+    expected = [program.value_and_grad(*each) for each in sets]
+    with ThreadPoolExecutor(8) as pool:
+        for (values, gradients), (value, gradient) in zip(
+            pool.map(lambda each: program.value_and_grad(*each), sets), expected, strict=True
+        ):
+            np.testing.assert_array_equal(values, value)
+            np.testing.assert_array_equal(gradients[0], gradient[0])
+    assert len(parameters) == 93
+
+
+def test_work_on_threads_gives_the_same():
+    program = product()
+    x = np.random.default_rng(0).normal(size=100_000)
+    for one, other in zip(program.value_and_grad(x, 2.0)[1], program.value_and_grad(x, 2.0, threads=3)[1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    w, y = Value(2.0), Value(0.0)
+    program = compile(tl.sin(w * y), [y])
+    assert program.backward(x, threads=2) == pytest.approx(program.backward(x), rel=1e-12)
+
+
+def test_memory_beyond_the_results_is_bounded():
+    xs, y, _, loss = network([4, 32, 32, 1], "dot")
+    program = compile(loss, [xs, y])
+    x, ys = np.zeros((400_000, 4)), np.ones(400_000)
+    tracemalloc.start()
+    program.backward(x, ys)
+    program.value_and_grad(x, ys)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - x.nbytes - 2 * ys.nbytes < 16 * 2**20
+
+
+# vectorize
+
+
+def each(f, *arrays):
+    return np.array([float(f(*map(float, point))) for point in zip(*arrays, strict=True)])
+
+
+def newton(a):
+    x = a
+    step = x
+    while abs(step) > 1e-12:
+        step = (x * x - a) / (2 * x)
+        x = x - step
+    return x
+
+
+def test_newtons_method_runs_as_long_as_each_point_needs():
+    a = np.random.default_rng(0).uniform(0.01, 1e4, 100_000)
+    values, (slope,) = vectorize(newton).value_and_grad(a)
+    np.testing.assert_allclose(values, np.sqrt(a), rtol=1e-14)
+    np.testing.assert_allclose(slope, 0.5 / np.sqrt(a), rtol=1e-6)
+    np.testing.assert_allclose(values[:50], each(newton, a[:50]), rtol=1e-15)
+
+
+def escape(a, b):
+    x, y = 0.0, 0.0
+    for i in range(50):
+        x, y = x * x - y * y + a, 2 * x * y + b
+        if x * x + y * y > 4:
+            return i
+    return 50
+
+
+def test_the_escape_time_is_that_of_each_point():
+    a, b = np.meshgrid(np.linspace(-2, 1, 60), np.linspace(-1, 1, 40))
+    times = vectorize(escape)(a, b)
+    assert times.shape == a.shape
+    assert times.ravel().tolist() == each(escape, a.ravel(), b.ravel()).tolist()
+
+
+def tax(income):
+    total, before = 0.0, 0.0
+    for limit, rate in ((10_000, 0.1), (40_000, 0.2), (90_000, 0.3), (math.inf, 0.4)):
+        if income <= limit:
+            return total + (income - before) * rate
+        total, before = total + (limit - before) * rate, limit
+    raise AssertionError
+
+
+def test_a_tax_schedule_takes_the_bracket_of_each_point():
+    income = np.array([0.0, 5_000, 10_000, 10_001, 50_000, 90_000, 1e6])
+    values, (rate,) = vectorize(tax).value_and_grad(income)
+    np.testing.assert_allclose(values, each(tax, income), rtol=1e-14)
+    assert rate.tolist() == [0.1, 0.1, 0.1, 0.2, 0.3, 0.3, 0.4]
+
+
+def black_scholes(spot, strike, time, rate, volatility, kind):
+    normal = lambda x: (1 + tl.erf(x / math.sqrt(2))) / 2  # noqa: E731
+    spread = volatility * tl.sqrt(time)
+    d1 = (tl.log(spot / strike) + (rate + volatility**2 / 2) * time) / spread
+    d2 = d1 - spread
+    if kind > 0:
+        return spot * normal(d1) - strike * tl.exp(-rate * time) * normal(d2)
+    return strike * tl.exp(-rate * time) * normal(-d2) - spot * normal(-d1)
+
+
+def test_black_scholes_prices_calls_and_puts():
+    chance = np.random.default_rng(0)
+    ranges = ((80, 120), (90, 110), (0.1, 2), (0.0, 0.05), (0.1, 0.4), (-1, 1))
+    points = [chance.uniform(low, high, 200) for low, high in ranges]
+    values, gradients = vectorize(black_scholes).value_and_grad(*points)
+    expected, slopes = eager(black_scholes, zip(*points, strict=True))
+    np.testing.assert_allclose(values, expected, rtol=1e-11)
+    np.testing.assert_allclose(gradients, slopes, rtol=1e-9, atol=1e-12)
+
+
+def test_python_max_abs_and_early_return_take_each_points_path():
+    def f(x, y):
+        if x < -1:
+            return 7
+        return max(x, y) * abs(x)
+
+    x, y = np.meshgrid([-2.0, -0.5, 0.5, 2.0], [-1.0, 1.0])
+    assert vectorize(f)(x, y).ravel().tolist() == each(f, x.ravel(), y.ravel()).tolist()
+
+
+def test_vectorized_gradients_have_the_shapes_of_the_arguments():
+    g = vectorize(lambda x, y: x * y if x > y else x + y)
+    values, (for_x, for_y) = g.value_and_grad(np.array([[1.0], [3.0]]), np.array([2.0, 0.5]))
+    assert values.tolist() == [[3.0, 0.5], [6.0, 1.5]]
+    assert for_x.tolist() == [[1.5], [2.5]]
+    assert for_y.tolist() == [4.0, 4.0]
+
+
+def test_a_closure_is_read_at_each_call():
+    limit = [1.0]
+    g = vectorize(lambda x: x if x < limit[0] else x * 0)
+    assert g([0.5, 2.0]).tolist() == [0.5, 0.0]
+    limit[0] = 3.0
+    assert g([0.5, 2.0]).tolist() == [0.5, 2.0]
+
+
+def test_what_computes_the_same_is_compiled_once(monkeypatch):
+    compiled = []
+    build = Program.__init__
+    monkeypatch.setattr(Program, "__init__", lambda *args, **kwargs: compiled.append(1) or build(*args, **kwargs))
+    limit, w = [1.0], Value(3.0)
+    g = vectorize(lambda x: x * w if x < limit[0] else x * limit[0])
+    assert g([0.5, 2.0]).tolist() == [1.5, 2.0]
+    w.data, before = 5.0, len(compiled)
+    assert g([0.25, 4.0, 0.5]).tolist() == [1.25, 4.0, 2.5]
+    assert len(compiled) == before == 3
+    limit[0] = 3.0
+    assert g([2.0, 4.0]).tolist() == [10.0, 12.0]
+    assert len(compiled) == 6
+    w = Value(1.0)
+    assert g([2.0, 4.0]).tolist() == [2.0, 12.0]
+
+
+def test_a_vectorized_function_pickles_without_what_it_has_compiled():
+    g = vectorize(newton)
+    g([4.0, 9.0])
+    assert pickle.loads(pickle.dumps(g))([4.0, 9.0]).tolist() == [2.0, 3.0]
+    assert len(pickle.dumps(g)) == len(pickle.dumps(vectorize(newton)))
+
+
+def test_a_point_where_recording_raises_gets_inf_or_nan():
+    g = vectorize(lambda x: tl.log(x) if x < 5 else x)
+    with np.errstate(all="raise"):
+        values = g([-1.0, 0.0, 1.0, 6.0])
+    assert np.isnan(values[0])
+    assert values[1:].tolist() == [-math.inf, 0.0, 6.0]
+
+
+def test_what_raises_at_every_point_raises():
+    def wrong(x):
+        raise ValueError("my own")
+
+    with pytest.raises(ValueError, match="my own"):
+        vectorize(wrong)([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "freeze",
+    [float, int, "{:.2f}".format, math.sin, Value.detach, copy.deepcopy, pickle.dumps],
+    ids=["float", "int", "format", "math.sin", "detach", "deepcopy", "pickle"],
+)
+def test_freezing_a_number_while_recording_raises(freeze):
+    with pytest.raises(TypeError, match=r"cannot turn x into a float while recording a program: the number 0.5 would be frozen"):
+        vectorize(lambda x: x * float(freeze(x)))([0.5])
+
+
+def test_too_many_paths_say_how_many_points_are_left_and_what_split_them():
+    def count(x):
+        i = 0
+        while x > i:
+            i += 1
+        return i
+
+    with pytest.raises(ValueError, match=r"vectorize: 5 paths taken and 15 points are left; the comparison x > \d splits them"):
+        vectorize(count, max_paths=5)(np.arange(20.0))
+
+
+def test_a_caught_error_is_no_branch():
+    def f(x):
+        try:
+            return x.log()
+        except ValueError:
+            return 0.0
+
+    with pytest.raises(TypeError, match=r"vectorize: the function caught the error of an operation, which other points m"):
+        vectorize(f)([-1.0, 2.0])
+    assert vectorize(f)([2.0, 3.0]).tolist() == [math.log(2.0), math.log(3.0)]
+
+
+def test_a_path_that_raises_is_one_path():
+    def f(x):
+        if x < 0:
+            raise ValueError("negative")
+        return x.sqrt()
+
+    values, (slopes,) = vectorize(f, max_paths=2).value_and_grad(np.r_[4.0, -np.ones(5000), 9.0])
+    assert [values[0], values[-1], slopes[0]] == [2.0, 3.0, 0.25]
+    assert np.isnan(values[1:-1]).all()
+    assert np.isnan(slopes[1:-1]).all()
+    with pytest.raises(ValueError, match="negative"):
+        vectorize(f)(-np.ones(5000))
+
+
+def test_what_a_vectorized_function_carries_is_its_own():
+    class Scaled:
+        def __init__(self):
+            self._f, self._known, self._max_paths = 5.0, {}, "many"
+
+        def __call__(self, x):
+            return x * self._f
+
+    assert vectorize(Scaled())([1.0, 2.0]).tolist() == [5.0, 10.0]
+
+
+def test_a_guard_in_a_vectorized_function_leaves_a_value_of_the_closure_as_it_was():
+    w, x = Value(2.0), Value(1.0)
+    assert vectorize(lambda x: x * w if x > w else x)([1.0, 3.0]).tolist() == [1.0, 6.0]
+    assert compile(x * w, [x])([4.0]).tolist() == [8.0]
+
+
+@pytest.mark.parametrize("max_paths", [0, -1, 1.5, None])
+def test_max_paths_is_a_whole_number(max_paths):
+    with pytest.raises(ValueError, match=f"vectorize: expected a whole number of max_paths >= 1, got {max_paths}"):
+        vectorize(abs, max_paths=max_paths)
+
+
+def test_infinities_that_cancel_in_a_gradient_warn_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, (for_x, for_y) = vectorize(lambda x, y: x * y).value_and_grad(1.0, [math.inf, -math.inf])
+    assert for_x.shape == ()
+    assert np.isnan(for_x)
+    assert for_y.tolist() == [1.0, 1.0]
+
+
+def test_vectorize_wants_a_function_that_returns_a_number():
+    with pytest.raises(TypeError, match="vectorize: expected a function, got int"):
+        vectorize(3)
+    with pytest.raises(TypeError, match="vectorize: expected a function that returns one Value, got list"):
+        vectorize(lambda x: [x])([1.0])
+
+
+def test_a_guard_that_depends_on_no_argument_holds_everywhere():
+    w = Value(2.0)
+    assert vectorize(lambda x: x * w if w > 0 else x)([1.0, 2.0]).tolist() == [2.0, 4.0]
+
+
+def test_recording_may_raise_at_most_points():
+    xs = np.linspace(-1, 1, 5001)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(vectorize(tl.log)(xs), np.log(xs))
+    with pytest.raises(ValueError, match=r"^log\(-1.0\): expected x > 0"):
+        vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(999, -1.0))
+    with pytest.raises(ValueError, match=r"vectorize: recording raised at 1\d\d\d points and \d+ points are left; raise max"):
+        vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(5000, -1.0))
+
+
+def test_points_where_recording_raises_get_nan_wherever_they_are():
+    def f(x):
+        if x < 0:
+            raise ValueError("negative")
+        return 2 * x
+
+    xs = np.array([-1.0, -2.0, -3.0, -4.0, -5.0, 0.5, -6.0, -7.0, 1.5])
+    for start in range(len(xs)):
+        rolled = np.roll(xs, start)
+        np.testing.assert_array_equal(vectorize(f)(rolled), np.where(rolled < 0, math.nan, 2 * rolled))
+
+
+def test_points_take_their_paths_through_many_choices(monkeypatch):
+    def f(x, y):
+        total = x * 0
+        for k in range(6):
+            if tl.sin(x * (k + 1) + y) > 0:
+                total = total + x * y
+            elif y > k / 6:
+                total = total - tl.cos(x)
+        return total
+
+    points = np.random.default_rng(0).uniform(-3, 3, (2, 2000))
+    replayed = []
+    replay = Program.__call__
+    monkeypatch.setattr(Program, "__call__", lambda p, *arrays: replayed.append(len(arrays[0])) or replay(p, *arrays))
+    assert vectorize(f)(*points).tolist() == pytest.approx(each(f, *points).tolist())
+    assert sum(replayed) < 6 * 2000  # of 129 paths each point meets a few
+    values, gradients = vectorize(f).value_and_grad(*points)
+    expected, slopes = eager(f, points.T[:100])
+    np.testing.assert_allclose(values[:100], expected)
+    np.testing.assert_allclose([gradient[:100] for gradient in gradients], slopes)
+
+
+def test_vectorize_of_no_points_is_empty():
+    values, gradients = vectorize(lambda x: x if x > 0 else -x).value_and_grad([])
+    assert values.shape == gradients[0].shape == (0,)

@@ -1,0 +1,1 @@
+"""One graph, many points: `compile`, `vectorize`."""

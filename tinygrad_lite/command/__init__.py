@@ -1,0 +1,1 @@
+"""The command `tinygrad-lite`."""

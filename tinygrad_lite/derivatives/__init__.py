@@ -1,0 +1,1 @@
+"""Derivatives as graphs, as power series, and checked by differences."""

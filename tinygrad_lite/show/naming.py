@@ -1,0 +1,57 @@
+"""What nodes and numbers are called in pictures, steps and explanations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ..op import constant
+from ..value import Value
+
+# Control, direction and non-characters, lone halves of surrogate pairs: they break XML, a terminal or the line.
+_UNSHOWABLE = "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
+_LEFT_TO_RIGHT_MARK = "\u200e"
+_LONGEST = 40
+
+
+def shown(x: float) -> str:
+    """A number as a reader wants it: four digits, whole numbers below a million in full.
+
+    >>> [shown(x) for x in (3.0, -0.0, 1 / 3, 12345.0, 2.5e6, 1e-17, float("inf"))]
+    ['3', '-0', '0.3333', '12345', '2.5e+06', '1e-17', 'inf']
+    """
+    return f"{x:.0f}" if abs(x) < 1e6 and x == int(x) else f"{x:.4g}"
+
+
+def short(text: str) -> str:
+    """`text` as one line of at most 40 characters, cut with …, and what cannot be shown replaced by �.
+
+    >>> short("two\\nlines"), short("w1·x1 + w2·x2 + w3·x3 + w4·x4 + w5·x5 + b")
+    ('two lines', 'w1·x1 + w2·x2 + w3·x3 + w4·x4 + w5·x5 …')
+    """
+    import re
+
+    line = re.sub(_UNSHOWABLE, "�", " ".join(text[: 4 * _LONGEST].split()))
+    if len(line) > _LONGEST or len(text) > 4 * _LONGEST:
+        head = line[: _LONGEST - 1]
+        words = head.rpartition(" ")[0]
+        line = f"{words} …" if 2 * len(words) > _LONGEST else f"{head}…"
+    # Or " = 2" would be shown to the left of a Hebrew name.
+    return line + _LEFT_TO_RIGHT_MARK if re.search(_RIGHT_TO_LEFT, line) else line
+
+
+def names(order: Sequence[Value]) -> dict[Value, str]:
+    """The name of each node of a topological order: its label, a constant's number, else v1, v2, … (Wengert's list).
+
+    Labels are as `short` gives them; a v that is somebody's label is skipped.
+
+    >>> from tinygrad_lite.value import Value, topological_order
+    >>> a = Value(2.0, "a")
+    >>> list(names(topological_order((a * a + 1).exp())).values())
+    ['a', 'v1', '1', 'v2', 'v3']
+    """
+    labels = {node: short(node.label) for node in order if node.label}
+    taken = set(labels.values())
+    unused = (name for i in itertools.count(1) if (name := f"v{i}") not in taken)
+    return {node: labels.get(node) or (shown(node.data) if node.op is constant else next(unused)) for node in order}
