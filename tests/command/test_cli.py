@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tinygrad_lite import OPS
+from tinygrad_lite.command import cli
 from tinygrad_lite.command.cli import main
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "cli_cases.json").read_text())
@@ -144,9 +146,12 @@ def test_json_is_for_programs_and_has_inf_and_nan_as_strings(run: Callable[..., 
         (["a", "a=1", "a=2"], "a is given twice"),
         (["a", "b=1"], "no value for a; add a=NUMBER\n  a\n  ^"),
         (["a", "a=1e999"], "'a=1e999': the number is too large for a float"),
+        (["a", "a=-1e999"], "'a=-1e999': the number is too large for a float"),
+        (["a", "a=05"], "'a=05': the number has a leading zero; write 5"),
+        (["a", "a=1", "--practice"], "--practice: expected --html PAGE with it, the page that asks"),
         *((["a", bad], f"expected NAME=NUMBER after the formula, got {bad!r}") for bad in (
             "a=", "a", "a=b", "a=1,5", "a=0x10", "a=1_0", "a=²", "a=١", "a=None", "a= 1 ", "a=1 ", "a=1\n", "=1", "a-b=3",
-            "1=1", "if=1", "a==1", "a=--1", "a=1e", "a=INF", "a=infinity", "a=\udcff", "a\u200b=1", "\x1b[0m=1",
+            "1=1", "if=1", "a·b=1", "a==1", "a=--1", "a=1e", "a=INF", "a=infinity", "a=\udcff", "a\u200b=1", "\x1b[0m=1",
         )),
         (["a", "a=" + "9" * 100_000 + "x"], f"expected NAME=NUMBER after the formula, got 'a={'9' * 58}…'"),
     ],
@@ -160,13 +165,30 @@ def test_what_is_wrong_with_the_formula_is_shown_with_its_place(run: Callable[..
     assert run("1 + log(0)") == (2, "", "tinygrad-lite: error: log(0.0): expected x > 0\n  1 + log(0)\n      ^\n")
 
 
+def test_the_root_is_not_named_as_a_number_that_the_formula_uses(run: Callable[..., Answer]) -> None:
+    assert run("e**x", "x=0") == (0, "f = 1\n∂f/∂x = 1\n", "")
+    assert run("pi*r", "r=1").out == "e = 3.141592653589793\n∂e/∂r = 3.141592653589793\n"
+
+
+def test_the_operations_are_listed_with_their_derivatives(run: Callable[..., Answer]) -> None:
+    answer = run("--functions")
+    assert (answer.status, answer.err) == (0, "")
+    listed = {line.partition(" ")[0]: line for line in answer.out.splitlines()}
+    assert set(OPS) <= set(listed)
+    assert re.fullmatch(r"mul +x·y +y, x", listed["mul"])
+    assert re.fullmatch(r"log +log\(x\) +1/x  \[x > 0\]", listed["log"])
+    assert re.fullmatch(r"abs +\|x\| +sign\(x\)", listed["abs"])
+    assert "ln = log" in answer.out
+    assert "in Python only: dot" in answer.out
+
+
 def test_help_names_options_and_functions(run: Callable[..., Answer]) -> None:
     answer = run("-h")
     assert answer == run("a", "--help")
     assert answer.status == 0
-    for word in ("NAME=NUMBER", "-o", "--html", "--explain", "--json", "--version", '"-inf"', "tanh", "maximum"):
+    for word in ("NAME=NUMBER", "-o", "--html", "--explain", "--json", "--practice", "--functions", "--version", '"-inf"', "tanh", "maximum"):
         assert word in answer.out
-    assert max(map(len, answer.out.splitlines())) <= 120
+    assert max(map(len, answer.out.splitlines())) <= 100
 
 
 def test_the_version_is_the_packages(run: Callable[..., Answer]) -> None:
@@ -197,7 +219,7 @@ def test_a_file_that_cannot_be_written_leaves_all_as_it_was(bad: str, run: Calla
     (tmp_path / "file").write_text("")
     before = sorted(tmp_path.rglob("*"))
     answer = run(*WORKSHEET, "-o", bad)
-    assert (answer.status, answer.out) == (1, "")
+    assert (answer.status, answer.out) == (1, run(*WORKSHEET).out)
     assert re.fullmatch(rf"tinygrad-lite: error: cannot write '{bad}': \w[\w ]+\n", answer.err)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -266,6 +288,53 @@ def test_an_output_that_is_full_is_an_error() -> None:
         failed = command(*WORKSHEET, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     message = "tinygrad-lite: error: cannot print the answer: No space left on device\n"
     assert (failed.returncode, failed.stderr) == (1, message)
+
+
+HEAVY = ("numpy", "graphviz", "graphviz_pure", "latex2mathml", "html", "string")
+ASKED = [*WORKSHEET, "--explain", "-o", "e.svg", "--html", "e.html"]
+BROKEN = """
+import runpy, sys
+
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise {error}
+sys.meta_path.insert(0, Broken())
+sys.modules.pop({missing!r}, None)
+sys.argv = ["tinygrad-lite", *{argv!r}]
+runpy.run_module("tinygrad_lite", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("error", ["ModuleNotFoundError('No module named it')", "AttributeError('_ARRAY_API')"])
+@pytest.mark.parametrize("missing", HEAVY)
+def test_a_package_that_cannot_be_imported_is_no_traceback(missing: str, error: str, tmp_path: Path) -> None:
+    code = BROKEN.format(missing=missing, error=error, argv=ASKED)
+    run = [sys.executable, "-c", code]
+    env = os.environ | {"PYTHONUTF8": "1"}
+    answer = subprocess.run(run, capture_output=True, encoding="utf-8", env=env, cwd=tmp_path, check=False)
+    assert "Traceback" not in answer.stderr
+    assert "∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 3·1 = 5" in answer.stdout
+    if answer.returncode:
+        assert re.fullmatch(r"tinygrad-lite: error: cannot (draw the graph|make the page): .*\n", answer.stderr)
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("part", "task"), [("draw", "draw the graph"), ("explore", "make the page")])
+@pytest.mark.parametrize("error", [ImportError("no latex2mathml"), RuntimeError("no engine"), TypeError("odd"), KeyError()])
+def test_what_was_explained_is_printed_though_an_output_fails(
+    part: str, task: str, error: Exception, run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise error
+
+    explained = run(*WORKSHEET, "--explain").out
+    monkeypatch.setattr(cli, part, fail)
+    reason = str(error) or "KeyError"
+    message = f"tinygrad-lite: error: cannot {task}: {reason}\n"
+    assert run(*ASKED) == (1, explained, message)
+    assert json.loads(run(*ASKED, "--json").out)["explanation"] in explained
+    assert not list(tmp_path.iterdir())
 
 
 def test_importing_the_command_imports_neither_numpy_nor_graphviz() -> None:

@@ -1,16 +1,13 @@
-"""The command `tinygrad-lite`: a formula's value and derivatives, its picture and its explanation."""
+"""The command `tinygrad-lite`: a formula's value and derivatives, its picture and explanation."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import math
-import os
 import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..files import replaced
@@ -18,7 +15,9 @@ from ..show.draw import draw
 from ..show.explain import explain
 from ..show.explore import explore
 from ..value import Value
-from .formula import NUMBER, FormulaError, functions, is_name, parse, shortened
+from .formula import functions, parse
+from .report import PrintError, as_json, as_text, complain, operations, print_text
+from .tokens import NUMBER, FormulaError, is_name, read_number, shortened, words
 
 HELP = """\
 usage: tinygrad-lite FORMULA [NAME=NUMBER ...] [-o PICTURE] [--html PAGE] [--explain] [--json]
@@ -28,15 +27,19 @@ Compute a formula, differentiate it with respect to every name, and draw how it 
   tinygrad-lite "(a + b) * (b + 1)" a=2 b=1 -o graph.svg
   tinygrad-lite "c = a + b; d = b + 1; e = c * d" a=2 b=1 --explain --html steps.html
 
-  FORMULA       an expression of numbers, names, + - * / **, parentheses and functions, as in Python;
-                assignments before it, each ended by a semicolon, name intermediate results
+  FORMULA       an expression of numbers, names, + - * / **, comparisons, parentheses and
+                functions, as in Python; assignments before it, each ended by a semicolon, name
+                intermediate results; pi and e are numbers unless they are given or assigned
   NAME=NUMBER   the value of a name: 2, -1.5e3, inf or nan
 
   -o PICTURE    write the graph to a file: .svg, .png or .dot
   --html PAGE   write a page that goes through the computation and its derivatives step by step
+  --practice    let the page ask for the numbers instead of showing them
   --explain     print how every derivative comes about
-  --json        print {"name": "e", "value": 6.0, "derivatives": {"a": 2.0, "b": 5.0}} instead of text, with
-                "explanation" if asked for; infinities and nan, which JSON lacks, are "inf", "-inf" and "nan"
+  --json        print {"name": "e", "value": 6.0, "derivatives": {"a": 2.0, "b": 5.0}} instead of
+                text, with "explanation" if asked for; infinities and nan, which JSON lacks, are
+                "inf", "-inf" and "nan"
+  --functions   print the table of operations: how they are written, their derivatives and domains
   --version     print the version
   -h, --help    print this help
   --            what follows is no option
@@ -46,8 +49,15 @@ A formula may begin with a minus sign: tinygrad-lite "-a" a=2
 functions:
 """
 _ENDINGS = {"-o": (".svg", ".png", ".dot"), "--html": (".html", ".htm")}
-_FLAGS = ("--explain", "--json", "--version", "-h", "--help")
-_ASCII = str.maketrans({"∂": "d", "·": "*", "²": "^2", "σ": "sigmoid", "≤": "<=", "≥": ">=", "≠": "!=", "…": "..."})
+_FLAGS = (
+    "--explain",
+    "--functions",
+    "--json",
+    "--practice",
+    "--version",
+    "-h",
+    "--help",
+)
 
 
 class CommandError(Exception):
@@ -58,42 +68,69 @@ class CommandError(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its status: 0, 2 if it cannot be understood or computed, 1 if an output fails."""
+    """Run the command and give its status.
+
+    It is 0, or 2 for what cannot be understood or computed, or 1 if an output fails.
+    """
     try:
-        text, files = _answer(sys.argv[1:] if argv is None else argv)
-        _write(files)
-        _print(text)
+        _run(sys.argv[1:] if argv is None else argv)
     except FormulaError as error:
-        return _complain(str(error), 2)
+        return complain(str(error), 2)
     except CommandError as error:
-        return _complain(*error.args)
+        return complain(*error.args)
+    except PrintError as error:
+        return complain(str(error), 1)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _answer(argv: Sequence[str]) -> tuple[str, dict[Path, bytes]]:
-    """What to print, and what to write to each file."""
+def _run(argv: Sequence[str]) -> None:
     positional, options = _split(argv)
     if "-h" in options or "--help" in options:
-        return HELP + textwrap.fill(" ".join(functions()), 100, initial_indent="  ", subsequent_indent="  "), {}
-    if "--version" in options:
-        return f"tinygrad-lite {_version()}", {}
-    if not positional:
+        print_text(_help())
+    elif "--functions" in options:
+        print_text(operations())
+    elif "--version" in options:
+        print_text(f"tinygrad-lite {_version()}")
+    elif not positional:
         raise CommandError("expected a formula; tinygrad-lite -h explains")
-    formula, *assignments = positional
-    values = _assigned(assignments)
+    elif "--practice" in options and "--html" not in options:
+        raise CommandError("--practice: expected --html PAGE with it, the page that asks")
+    else:
+        _answer(positional[0], _assigned(positional[1:]), options)
+
+
+def _answer(formula: str, values: Mapping[str, float], options: Mapping[str, str]) -> None:
+    """Print what was asked for and write the files."""
     root, names = parse(formula, values)
-    free = (name for name in itertools.chain("efgh", (f"e{i}" for i in itertools.count(1))) if name not in names)
-    root.named(root.label or next(free))
+    root.named(root.label or _free_name({*names, *words(formula)}))
     root.backward()
-    # After `e = a`, e is a: of the names of the root, those that were given are what it is differentiated by.
-    derivatives = {name: node.grad for name, node in names.items() if node is not root or name in values}
-    return _report(root, derivatives, options), _files(root, options)
+    # After `e = a`, e is a: of the names of the root, those given are what it is differentiated by.
+    derivatives = {
+        name: node.grad for name, node in names.items() if node is not root or name in values
+    }
+    explanation = None
+    if "--explain" in options:
+        with _reported("explain the formula"):
+            explanation = str(explain(root))
+    try:
+        _write(_files(root, options))
+    finally:  # what was computed is not lost with a file that cannot be written
+        report = as_json if "--json" in options else as_text
+        print_text(report(root, derivatives, explanation))
+
+
+def _free_name(taken: set[str]) -> str:
+    candidates = itertools.chain("efgh", (f"e{i}" for i in itertools.count(1)))
+    return next(name for name in candidates if name not in taken)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The formula and its assignments, and the options with their paths. A formula may begin with a minus sign."""
+    """The formula and its assignments, and the options with their paths.
+
+    Not by `argparse`, to which the formulas `-a*-b` and `-o*2` would be options.
+    """
     positional: list[str] = []
     options: dict[str, str] = {}
     rest = iter(argv)
@@ -106,10 +143,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         elif arg in _ENDINGS or (name == "--html" and equals):
             if name in options:
                 raise CommandError(f"{name}: given twice")
-            options[name] = path if equals else next(rest, "")
-            if Path(options[name]).suffix.lower() not in _ENDINGS[name]:
-                expected = " or ".join(", ".join(_ENDINGS[name]).rsplit(", ", 1))
-                raise CommandError(f"{name}: expected a path that ends in {expected}, got {shortened(options[name])!r}")
+            options[name] = _checked_path(name, path if equals else next(rest, ""))
         elif _is_option(arg, argv):
             raise CommandError(f"unknown option {shortened(arg)!r}; tinygrad-lite -h lists them")
         else:
@@ -117,54 +151,55 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     return positional, options
 
 
+def _checked_path(option: str, path: str) -> str:
+    """The path, if its ending says what the option can write."""
+    if Path(path).suffix.lower() not in _ENDINGS[option]:
+        expected = " or ".join(", ".join(_ENDINGS[option]).rsplit(", ", 1))
+        got = repr(shortened(path))
+        raise CommandError(f"{option}: expected a path that ends in {expected}, got {got}")
+    return path
+
+
 def _is_option(arg: str, argv: Sequence[str]) -> bool:
     """Whether it looks like one, as --nope; but --a is a formula if a has a value."""
     given = {each.partition("=")[0] for each in argv}
-    return bool(re.match(r"--[A-Za-z][\w-]*(=|\Z)", arg)) and not given.issuperset(re.findall(r"\w+", arg))
+    looks = re.match(r"--[A-Za-z][\w-]*(=|\Z)", arg)
+    return bool(looks) and not given.issuperset(re.findall(r"\w+", arg))
 
 
 def _assigned(assignments: Sequence[str]) -> dict[str, float]:
+    """The numbers that are given, by their names."""
     values: dict[str, float] = {}
     for each in assignments:
         name, _, number = each.partition("=")
-        if not (is_name(name) and re.fullmatch(rf"[-+]?(?:{NUMBER}|inf|nan)", number)):
+        parts = re.fullmatch(rf"([-+]?)({NUMBER}|inf|nan)", number)
+        if not (is_name(name) and parts):
             raise CommandError(f"expected NAME=NUMBER after the formula, got {shortened(each)!r}")
         if name in values:
             raise CommandError(f"{shortened(name)} is given twice")
-        values[name] = float(number)
-        if math.isinf(values[name]) and "inf" not in number:
-            raise CommandError(f"{shortened(each)!r}: the number is too large for a float")
+        sign, digits = parts.groups()
+        try:
+            x = float(digits) if digits in ("inf", "nan") else read_number(digits)
+        except ValueError as error:
+            raise CommandError(f"{shortened(each)!r}: the number {error}") from None
+        values[name] = -x if sign == "-" else x
     return values
 
 
-def _report(root: Value, derivatives: Mapping[str, float], options: Mapping[str, str]) -> str:
-    explanation = None
-    if "--explain" in options:
-        with _reported("explain the formula"):
-            explanation = str(explain(root))
-    if "--json" in options:
-        numbers = {name: _json(x) for name, x in derivatives.items()}
-        report = {"name": root.label, "value": _json(root.data), "derivatives": numbers}
-        return json.dumps(report | ({"explanation": explanation} if explanation else {}), indent=2)
-    equations = {f"{root.label}": root.data} | {f"∂{root.label}/∂{name}": x for name, x in derivatives.items()}
-    lines = [f"{left} = {repr(x).removesuffix('.0')}" for left, x in equations.items()]
-    return "\n".join(lines + (["", explanation] if explanation else []))
-
-
-def _json(x: float) -> float | str:
-    return x if math.isfinite(x) else repr(x)
-
-
 def _files(root: Value, options: Mapping[str, str]) -> dict[Path, bytes]:
+    """What to write to each file."""
     files = {}
     if "-o" in options:
         path = Path(options["-o"])
+        ending = path.suffix.lower()[1:]
         with _reported("draw the graph"):
-            picture, ending = draw(root), path.suffix.lower()[1:]
-            files[path] = picture.source.encode() if ending == "dot" else picture.pipe(format=ending)
+            picture = draw(root)
+            is_text = ending == "dot"
+            files[path] = picture.source.encode() if is_text else picture.pipe(format=ending)
     if "--html" in options:
         with _reported("make the page"):
-            files[Path(options["--html"])] = explore(root).html.encode()
+            page = explore(root, practice=True) if "--practice" in options else explore(root)
+            files[Path(options["--html"])] = page.html.encode()
     return files
 
 
@@ -178,37 +213,19 @@ def _write(files: Mapping[Path, bytes]) -> None:
 
 @contextmanager
 def _reported(task: str) -> Iterator[None]:
-    """Turn what goes wrong inside into a message of this command."""
+    """Turn what goes wrong inside, an import too, into a message of this command."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except CommandError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise CommandError(f"cannot {task}: {shortened(reason, 1000)}", 1) from None
 
 
-def _print(text: str) -> None:
-    if sys.stdout is None:
-        return
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        with suppress(OSError):  # or Python would try, and complain, again on its way out
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        message = "" if isinstance(error, BrokenPipeError) else f"cannot print the answer: {error.strerror}"
-        raise CommandError(message, 1) from None
-
-
-def _complain(message: str, status: int) -> int:
-    if message and sys.stderr is not None:
-        safe = "".join(char if char.isprintable() or char == "\n" else "�" for char in message)
-        with suppress(OSError):
-            print(f"tinygrad-lite: error: {safe}", file=sys.stderr)
-    return status
+def _help() -> str:
+    names = " ".join(functions())
+    return HELP + textwrap.fill(names, 100, initial_indent="  ", subsequent_indent="  ")
 
 
 def _version() -> str:

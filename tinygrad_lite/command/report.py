@@ -1,0 +1,111 @@
+"""What the command prints: the derivatives as equations or as JSON, and the table of operations."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Mapping
+from contextlib import suppress
+
+from ..ops import OPS
+from ..show.explain import table
+from ..value import Value
+from .formula import CONSTANTS, SPELLINGS, functions
+
+_ASCII = str.maketrans(
+    {
+        "∂": "d",
+        "·": "*",
+        "²": "^2",
+        "σ": "sigmoid",
+        "π": "pi",
+        "≤": "<=",
+        "≥": ">=",
+        "≠": "!=",
+        "…": "...",
+    }
+)
+
+
+def as_text(root: Value, derivatives: Mapping[str, float], explanation: str | None) -> str:
+    """A line for the value and one for each derivative; the explanation, if there is one, below."""
+    equations = {f"{root.label}": root.data}
+    equations |= {f"∂{root.label}/∂{name}": x for name, x in derivatives.items()}
+    lines = [f"{left} = {repr(x).removesuffix('.0')}" for left, x in equations.items()]
+    return "\n".join(lines + (["", explanation] if explanation else []))
+
+
+def as_json(root: Value, derivatives: Mapping[str, float], explanation: str | None) -> str:
+    """The same for programs; infinities and nan, which JSON lacks, are strings."""
+    report = {
+        "name": root.label,
+        "value": _json(root.data),
+        "derivatives": {name: _json(x) for name, x in derivatives.items()},
+    }
+    return json.dumps(report | ({"explanation": explanation} if explanation else {}), indent=2)
+
+
+def _json(x: float) -> float | str:
+    return x if math.isfinite(x) else repr(x)
+
+
+def operations() -> str:
+    """The table of operations in columns, and how else a formula may write them."""
+    head, _, *rows = [_cells(line) for line in table().splitlines()]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(2)]
+    lines = [_in_columns(row, widths) for row in [head, *rows]]
+    notes = {
+        "other names": (f"{name} = {op}" for name, op in SPELLINGS.items()),
+        "numbers": (f"{name} = {x!r}" for name, x in CONSTANTS.items()),
+        "in Python only": (name for name in OPS if name not in functions()),
+    }
+    wrapped = (textwrap.fill(f"{title}: {', '.join(note)}", 100) for title, note in notes.items())
+    return "\n".join([*lines, "", *wrapped])
+
+
+def _cells(row: str) -> list[str]:
+    """The cells of a row of a table in Markdown, without its marks."""
+    cells = re.split(r"(?<!\\)\|", row)[1:-1]
+    return [cell.strip().replace("`", "").replace(r"\|", "|") for cell in cells]
+
+
+def _in_columns(cells: list[str], widths: list[int]) -> str:
+    name, written, derivatives, domain = cells
+    line = f"{name:{widths[0]}}  {written:{widths[1]}}  {derivatives}"
+    return f"{line}  [{domain}]" if domain else line
+
+
+class PrintError(Exception):
+    """The answer cannot be printed: why, or nothing if nobody reads it any more."""
+
+
+def print_text(text: str) -> None:
+    """Print, in ASCII where the terminal has no more; raises PrintError."""
+    if sys.stdout is None:
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        with suppress(OSError):  # or Python would try, and complain, again on its way out
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        closed = isinstance(error, BrokenPipeError)
+        message = "" if closed else f"cannot print the answer: {error.strerror}"
+        raise PrintError(message) from None
+
+
+def complain(message: str, status: int) -> int:
+    """Say on the error output what is wrong, and give the status to end with."""
+    if message and sys.stderr is not None:
+        safe = "".join(char if char.isprintable() or char == "\n" else "�" for char in message)
+        with suppress(OSError):
+            print(f"tinygrad-lite: error: {safe}", file=sys.stderr)
+    return status
