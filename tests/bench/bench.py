@@ -1,4 +1,4 @@
-"""The figures of speed and memory: `python tests/bench.py [name ...]`, peers from `pip install -e ".[bench]"`.
+"""The figures of speed and memory: `python tests/bench/bench.py [name ...]`, peers from `pip install -e ".[bench]"`.
 
 Ours and theirs run in turn on one core, and what is printed is the median of the ratios: times on a shared machine
 mean little. A peer that is not installed is left out.

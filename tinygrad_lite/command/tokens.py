@@ -94,7 +94,7 @@ def _pieces(text: str) -> Iterator[Token]:
 
 
 def _no_letter(name: str) -> int:
-    """Where a name has what no name can have; its first must be a letter, the others may be digits."""
+    """Where a name has what no name can have: the first must be a letter, others may be digits."""
     # Each is looked at alone: the normalisation of the whole may change it.
     letters = [name[0], *("_" + char for char in name[1:])]
     return next(i for i, letter in enumerate(letters) if not letter.isidentifier())
