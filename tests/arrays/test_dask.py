@@ -14,12 +14,12 @@ import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tl
+import tinygrad_lite.arrays.dask
 from tinygrad_lite import Program, Value
 
 NEEDS = 'Dask is not installed: pip install "tinygrad_lite[distributed]"'
@@ -30,11 +30,20 @@ def dask_array():
     return pytest.importorskip("dask.array", reason=NEEDS)
 
 
-@pytest.fixture(scope="module", name="client")
-def two_processes():
+@pytest.fixture(scope="module")
+def cluster():
     distributed = pytest.importorskip("distributed", reason=NEEDS)
     options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": "127.0.0.1:0"}
-    with distributed.LocalCluster(host="127.0.0.1", **options) as cluster, distributed.Client(cluster) as client:
+    with distributed.LocalCluster(host="127.0.0.1", **options) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    """What all in a test runs on, in two processes; the tests after it run without."""
+    from distributed import Client
+
+    with Client(cluster) as client:
         yield client
 
 
@@ -349,10 +358,8 @@ def test_joblib_takes_a_program():
     np.testing.assert_allclose(found, model.program(*model.arrays), 1e-13)
 
 
-def test_the_example_of_readme_finds_the_weights(da, tmp_path, monkeypatch, capsys):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## Past one machine")[2]
-    example = section.partition("```python\n")[2].partition("```")[0]
+def test_the_example_of_the_module_finds_the_weights(da, tmp_path, monkeypatch, capsys):
+    example = (tinygrad_lite.arrays.dask.__doc__ or "").partition("```python\n")[2].partition("```")[0]
     model = Logistic(points=5000)
     for name, array in zip("Xy", model.arrays, strict=True):
         np.save(tmp_path / f"{name}.npy", array)

@@ -1,7 +1,61 @@
-"""Programs over Dask arrays: Dask cuts the points into blocks, schedules and moves them; a block runs the Program.
+"""Programs over Dask arrays: Dask cuts the points into blocks and schedules, blocks run the Program.
 
-A block is one task, from reading to result, whatever is asked of it. What `_sent` wrote down at the call, the program
-and its parameters' numbers, is one key of Dask's graph that each worker fetches once.
+Over Dask arrays (`pip install ".[distributed]"`) `p(X, y)` and `p.value_and_grad(X, y)` give lazy
+Dask arrays, and `p.backward(X, y)` adds the gradient over all blocks to the parameters, which are
+sent along with each call. Maximum likelihood of a logistic model, on files that do not fit into the
+workers' memory:
+
+```python
+import dask.array as da
+import numpy as np
+from dask.distributed import Client
+
+import tinygrad_lite as tl
+
+
+def rows(path, block_info=None):  # the rows of one block, out of a file
+    (start, stop), *_ = block_info[None]["array-location"]
+    return np.load(path, mmap_mode="r")[start:stop]
+
+
+def main():
+    n = len(np.load("y.npy", mmap_mode="r"))
+    (cut,) = da.core.normalize_chunks(10**6, (n,))
+    none = np.empty((0, 4))
+    X = da.map_blocks(rows, "X.npy", chunks=(cut, (4,)), dtype=float, meta=none)
+    y = da.map_blocks(rows, "y.npy", chunks=(cut,), dtype=float, meta=none[:, 0])
+
+    weights, bias = [tl.Value(0.0) for _ in range(4)], tl.Value(0.0)
+    features, label = [tl.Value(0.0) for _ in range(4)], tl.Value(0.0)
+    score = tl.dot(weights, features) + bias
+    loss = tl.compile(tl.binary_cross_entropy(score, label), [features, label])
+    optimizer = tl.nn.Adam([*weights, bias], lr=0.1)
+    for step in range(20):
+        optimizer.zero_grad()
+        print(step, loss.backward(X, y))
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    # A cluster is Client("tcp://scheduler:8786").
+    with Client(n_workers=2, threads_per_worker=1, memory_limit="1GiB"):
+        main()
+```
+
+On a cluster, the files lie where every worker finds them. Parquet:
+`frame = dask.dataframe.read_parquet("points")`, then
+`frame[["x1", "x2", "x3", "x4"]].to_dask_array(lengths=True)`. A block that fails says which rows it
+had.
+
+Without Dask, `p(X, y, threads=2)` works on blocks in threads, as NumPy lets go of the interpreter's
+lock, and `tl.compile(..., dtype="float32")` halves the memory. Pools of processes take a Program as
+it is, `pool.map(p, *pieces)` of concurrent.futures or joblib's `delayed(p)`. `backward` there would
+add to the `grad` of the parameters' copies; `value_and_grad` and `loss_and_grad` return what they
+find.
+
+A block is one task, from reading to result, whatever is asked of it. What `_sent` wrote down at the
+call, the program and its parameters' numbers, is one key of Dask's graph that each worker fetches
+once.
 """
 
 from __future__ import annotations
