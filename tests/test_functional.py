@@ -192,3 +192,71 @@ def test_a_target_may_be_an_array_without_axes() -> None:
     z = [Value(0.5), Value(-1.0)]
     assert tl.cross_entropy(z, np.array(1)).data == tl.cross_entropy(z, 1).data
     assert tl.binary_cross_entropy(np.array(0.5), np.array(1)) == tl.binary_cross_entropy(0.5, 1)
+
+
+# On every operand, and from any iterable
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: tl.softmax([x, y, 0.5])[0],
+        lambda x, y: tl.log_softmax([x, y])[1],
+        lambda x, y: tl.cross_entropy([x, y], 1),
+        lambda x, y: tl.cross_entropy([x, y], [0.25, 0.75]),
+        lambda x, y: tl.cross_entropy([0.0, x], [0.5, y]),
+        lambda x, y: tl.cross_entropy([[x, y], [y, x]], [0, 1]),
+        lambda x, y: tl.binary_cross_entropy(x, y),
+        lambda x, y: mean_squared_error(x, y),
+        lambda x, y: hinge(x, y),
+        lambda x, y: tl.clip(x, 0.0, y),
+        lambda x, y: tl.prod([x, y, x]),
+        lambda x, y: tl.mean([x, y]) * tl.logsumexp([x, y]),
+    ],
+)
+def test_series_go_through_all_of_it_as_values_do(f: Any) -> None:
+    x, y = Value(0.3), Value(0.7)
+    out = f(x, y)
+    out.backward()
+    assert tl.jvp(f, [0.3, 0.7], [2.0, 3.0]) == pytest.approx((out.data, 2 * x.grad + 3 * y.grad))
+
+
+@pytest.mark.parametrize("f", [tl.softmax, tl.log_softmax, tl.mean, tl.prod, tl.argmax, lambda xs: tl.cross_entropy(xs, 1)])
+def test_a_generator_is_a_sequence(f: Any) -> None:
+    assert f(x for x in (0.5, 2.0)) == f([0.5, 2.0])
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "mean", "prod", "argmax"])
+def test_arguments_one_by_one_are_told_how_to_be_written(name: str) -> None:
+    f = getattr(tl, name)
+    with pytest.raises(TypeError, match=rf"^{name}: expected one sequence, got 2 arguments; write {name}\(\[x, y\]\)$"):
+        f(Value(1.0), Value(2.0))
+    with pytest.raises(TypeError, match=rf"^{name}: expected one sequence, got Value; write {name}\(\[x, y\]\)$"):
+        f(Value(1.0))
+
+
+def test_a_product_has_its_derivatives_at_0_too() -> None:
+    assert gradient(tl.prod, [2.0, 0.0, 3.0]) == (0.0, [0.0, 6.0, 0.0])
+    assert tl.prod([]) == 1.0
+
+
+@pytest.mark.parametrize(("x", "value", "slope"), [(-2.0, 0.0, 0.0), (0.25, 0.25, 1.0), (7.0, 1.0, 0.0), (1.0, 1.0, 0.5)])
+def test_clip(x: float, value: float, slope: float) -> None:
+    assert gradient(lambda xs: tl.clip(xs[0], 0.0, 1.0), [x]) == (value, [slope])
+
+
+def test_clip_wants_its_bounds_in_order() -> None:
+    with pytest.raises(ValueError, match=r"^clip: expected low <= high, got 1.0 and 0.0$"):
+        tl.clip(Value(0.5), 1.0, 0.0)
+
+
+@pytest.mark.parametrize("xs", [[1.0, 3.0, 3.0], [math.nan, 5.0], [5.0, math.nan, math.nan], [-INF, -INF], [-0.0, 0.0]])
+def test_argmax_is_that_of_numpy(xs: list[float]) -> None:
+    assert tl.argmax(map(Value, xs)) == tl.argmax(xs) == np.argmax(xs)
+
+
+def test_argmax_of_nothing_and_of_what_has_no_number() -> None:
+    with pytest.raises(ValueError, match=r"^argmax: expected at least one number, got none$"):
+        tl.argmax([])
+    with pytest.raises(TypeError, match=r"^argmax: an index cannot be followed to other points; use maximum or where$"):
+        tl.jvp(lambda x: x * tl.argmax([x, 0.0]), [1.0], [1.0])

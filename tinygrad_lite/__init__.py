@@ -15,13 +15,16 @@ from .show.draw import draw
 from .show.explain import explain
 from .show.explore import explore
 from .functional import (
+    argmax,
     binary_cross_entropy,
+    clip,
     cross_entropy,
     hinge,
     log_softmax,
     logsumexp,
     mean,
     mean_squared_error,
+    prod,
     softmax,
 )
 from .op import OPS, Op, declare
@@ -54,11 +57,13 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
-    "OPS", "Op", "Program", "Value", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atanh",
-    "binary_cross_entropy", "check_grad", "compile", "cos", "cosh", "cross_entropy", "declare", "div", "dot", "draw",
+    "OPS", "Op", "Program", "Value", "abs", "acos", "acosh", "add", "argmax", "asin", "asinh", "atan", "atanh",
+    "binary_cross_entropy", "check_grad", "clip", "compile", "cos", "cosh", "cross_entropy", "declare", "div", "dot",
+    "draw",
     "equal", "erf", "erfc", "exp", "exp_difference", "explain", "explore", "expm1", "gaussian", "grad", "greater",
     "greater_equal", "hessian", "hinge", "hvp", "jacobian", "jvp", "less", "less_equal", "log", "log1p",
     "log_softmax", "logsumexp", "maximum", "mean", "mean_squared_error", "minimum", "mul", "neg", "nn", "not_equal",
-    "pow", "relu", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "sqrt", "step", "steps", "stop_gradient",
+    "pow", "prod", "relu", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "sqrt", "step", "steps",
+    "stop_gradient",
     "sub", "sum", "tan", "tanh", "taylor", "topological_order", "vectorize", "where",
 ]  # fmt: skip

@@ -6,18 +6,35 @@ anew at each point. With numbers alone the results are floats.
 
 from __future__ import annotations
 
+import functools
 import math
 
-from .op import RESERVED, declare
-from .ops import abs, dot, equal, exp, exp_difference, less, log1p, maximum, relu, softplus, stop_gradient, sum, where
+from .op import RESERVED, Operand, declare, number
+from .ops import (
+    abs,
+    dot,
+    equal,
+    exp,
+    exp_difference,
+    less,
+    log1p,
+    maximum,
+    minimum,
+    mul,
+    relu,
+    softplus,
+    stop_gradient,
+    sum,
+    where,
+)
 from .value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    Scalar = Value | float
+    Scalar = Operand | float
 
 
 def _logsumexp(*xs: float) -> float:
@@ -67,16 +84,18 @@ RESERVED.add("logsumexp")
 
 def _peak(name: str, xs: Sequence[Scalar]) -> Any:
     """The maximum to shift by, a node, for the function of that name."""
-    if not len(xs):
+    if not xs:
         raise ValueError(f"{name}: expected at least one number, got none")
     peak = stop_gradient(maximum(*xs))
-    number = peak.data if isinstance(peak, Value) else peak
-    if math.isinf(number):
-        raise ValueError(f"{name}: the largest of the numbers is {number!r}, which leaves nothing to share out")
+    number = peak.data if isinstance(peak, Value) else peak  # other operands have none to look at
+    if isinstance(number, float) and math.isinf(number):
+        raise ValueError(
+            f"{name}: the largest of the numbers is {number!r}, which leaves nothing to share out"
+        )
     return peak
 
 
-def softmax(xs: Sequence[Scalar]) -> list[Any]:
+def softmax(xs: Iterable[Scalar], *others: Any) -> list[Any]:
     """exp(x) / Σ exp(x) for each x, shifted by the maximum.
 
     >>> softmax([1000.0, 1000.0]), softmax([-math.inf, 0.0])
@@ -84,13 +103,14 @@ def softmax(xs: Sequence[Scalar]) -> list[Any]:
 
     Raises ValueError if the sequence is empty or its maximum infinite.
     """
+    xs = _listed("softmax", xs, others)
     peak = _peak("softmax", xs)
     powers = [exp_difference(x, peak) for x in xs]
     total = sum(powers)
     return [power / total for power in powers]
 
 
-def log_softmax(xs: Sequence[Scalar]) -> list[Any]:
+def log_softmax(xs: Iterable[Scalar], *others: Any) -> list[Any]:
     """The logarithms of `softmax`, accurate where it is 0 or 1.
 
     >>> log_softmax([0.0, 1000.0]), log_softmax([0.0, -40.0])[0]
@@ -98,45 +118,59 @@ def log_softmax(xs: Sequence[Scalar]) -> list[Any]:
 
     Raises ValueError if the sequence is empty or its maximum infinite.
     """
+    xs = _listed("log_softmax", xs, others)
     peak = _peak("log_softmax", xs)
     shifted = [x - peak for x in xs]
     total = logsumexp(shifted)
     return [x - total for x in shifted]
 
 
-def cross_entropy(logits: Sequence[Any], target: Any, reduction: str = "mean") -> Any:
-    """-Σ target · log_softmax(logits), in nats; the target is a class index or a probability for each class.
+def cross_entropy(logits: Iterable[Any], target: Any, reduction: str = "mean") -> Any:
+    """-Σ target · log_softmax(logits), in nats; the target is a class index or a probability a class.
 
     Of a sequence of logits for each point and a sequence of their targets, the mean or the sum.
 
     >>> cross_entropy([1000.0, 0.0], 1), cross_entropy([0.0, 0.0], [0.5, 0.5])
     (1000.0, 0.6931471805599453)
 
-    Probabilities may be Values, so that a compiled program can take them as inputs. A number 0 among them takes its
-    class out of the sum, even at a logit of -inf. Raises TypeError for a target that is neither, ValueError for an
-    index out of range, a wrong number of probabilities or a negative one.
+    Probabilities may be Values, so that a compiled program can take them as inputs. A number 0 among
+    them takes its class out of the sum, even at a logit of -inf. Raises TypeError for a target that is
+    neither, ValueError for an index out of range, a wrong number of probabilities or a negative one.
     """
-    if len(logits) and _is_list(logits[0]):
+    logits = _listed("cross_entropy", logits)
+    if logits and _is_list(logits[0]):
         return _reduced(cross_entropy, logits, target, reduction)
     peak = _peak("cross_entropy", logits)
     shifted = [x - peak for x in logits]
     if _is_list(target):
-        if len(target) != len(shifted):
-            raise ValueError(f"cross_entropy: expected {len(shifted)} probabilities, got {len(target)}")
-        if any(not isinstance(p, Value) and p < 0 for p in target):
-            raise ValueError(f"cross_entropy: expected probabilities >= 0, got {list(target)}")
-        total = logsumexp(shifted)
-        terms = [(p, total - x) for p, x in zip(target, shifted, strict=True) if isinstance(p, Value) or p != 0]
-        return dot([p for p, _ in terms], [x for _, x in terms])
+        return _to_probabilities(shifted, list(target))
     if isinstance(target, bool) or not hasattr(target, "__index__"):
-        raise TypeError(f"cross_entropy: expected a class index or a sequence of probabilities, got {target!r}")
+        raise TypeError(
+            f"cross_entropy: expected a class index or a sequence of probabilities, got {target!r}"
+        )
     if not 0 <= target < len(shifted):
-        raise ValueError(f"cross_entropy: expected a class from 0 to {len(shifted) - 1}, got {target}")
+        raise ValueError(
+            f"cross_entropy: expected a class from 0 to {len(shifted) - 1}, got {target}"
+        )
     return logsumexp(shifted) - shifted[target]
 
 
+def _to_probabilities(shifted: Sequence[Any], target: Sequence[Any]) -> Any:
+    """The cross-entropy of logits whose maximum is 0 to a probability for each."""
+    if len(target) != len(shifted):
+        raise ValueError(f"cross_entropy: expected {len(shifted)} probabilities, got {len(target)}")
+    if any(not isinstance(p, Operand) and p < 0 for p in target):
+        raise ValueError(f"cross_entropy: expected probabilities >= 0, got {target}")
+    total = logsumexp(shifted)
+    pairs = zip(target, shifted, strict=True)
+    terms = [(p, total - x) for p, x in pairs if isinstance(p, Operand) or p != 0]
+    return dot([p for p, _ in terms], [x for _, x in terms])
+
+
 def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> Any:
-    """-y log σ(z) - (1-y) log(1-σ(z)) of a logit z and a probability y, in nats; of two sequences the mean or sum.
+    """-y log σ(z) - (1-y) log(1-σ(z)) of a logit z and a probability y, in nats.
+
+    Of a sequence of logits and one of their targets, the mean or the sum.
 
     >>> binary_cross_entropy(1000.0, 0), binary_cross_entropy([0.0, 0.0], [0, 1])
     (1000.0, 0.6931471805599453)
@@ -145,7 +179,7 @@ def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> An
     """
     if _is_list(logit):
         return _reduced(binary_cross_entropy, logit, target, reduction)
-    if not isinstance(target, Value) and not 0 <= target <= 1:
+    if not isinstance(target, Operand) and not 0 <= target <= 1:
         raise ValueError(f"binary_cross_entropy: expected a target from 0 to 1, got {target!r}")
     return target * softplus(-logit) + (1 - target) * softplus(logit)
 
@@ -153,8 +187,10 @@ def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> An
 def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """(prediction - target)²; of two sequences the mean or the sum.
 
-    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0]), mean_squared_error([1.0, 2.0], [1.0, 4.0], reduction="sum")
-    (2.0, 4.0)
+    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0])
+    2.0
+    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0], reduction="sum")
+    4.0
 
     Raises ValueError for sequences of different lengths.
     """
@@ -173,35 +209,91 @@ def hinge(score: Any, target: Any, reduction: str = "mean") -> Any:
     """
     if _is_list(score):
         return _reduced(hinge, score, target, reduction)
-    if not isinstance(target, Value) and target not in (-1, 1):
+    if not isinstance(target, Operand) and target not in (-1, 1):
         raise ValueError(f"hinge: expected a target of -1 or 1, got {target!r}")
     return relu(1.0 - score * target)
 
 
-def _is_list(x: Any) -> bool:
-    """Whether it is a sequence of numbers, not one of them: arrays without axes have `__len__` too."""
-    return hasattr(x, "__len__") and getattr(x, "shape", None) != () and not isinstance(x, str)
-
-
-def _reduced(loss: Callable[[Any, Any], Any], outputs: Sequence[Any], targets: Sequence[Any], reduction: str) -> Any:
-    name = loss.__name__
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"{name}: expected 'mean' or 'sum' as the reduction, got {reduction!r}")
-    if not _is_list(targets) or len(outputs) != len(targets):
-        got = len(targets) if _is_list(targets) else repr(targets)
-        raise ValueError(f"{name}: expected {len(outputs)} targets, got {got}")
-    losses = [loss(output, target) for output, target in zip(outputs, targets, strict=True)]
-    return sum(losses) if reduction == "sum" else mean(losses)
-
-
-def mean(xs: Sequence[Scalar]) -> Any:
+def mean(xs: Iterable[Scalar], *others: Any) -> Any:
     """The arithmetic mean.
 
-    >>> mean([1.0, 2.0, 6.0])
-    3.0
+    >>> mean([1.0, 2.0, 6.0]), mean(x * x for x in (1.0, 3.0))
+    (3.0, 5.0)
 
     Raises ValueError if the sequence is empty.
     """
-    if not len(xs):
+    xs = _listed("mean", xs, others)
+    if not xs:
         raise ValueError("mean: expected at least one number, got none")
     return sum(xs) / len(xs)
+
+
+def prod(xs: Iterable[Scalar], *others: Any) -> Any:
+    """The product, 1 of none.
+
+    >>> prod([2.0, 3.0, 4.0]), prod([])
+    (24.0, 1.0)
+    """
+    return functools.reduce(mul, _listed("prod", xs, others), 1.0)
+
+
+def clip(x: Scalar, low: Scalar, high: Scalar) -> Any:
+    """`x`, but `low` below it and `high` above it: min(max(x, low), high).
+
+    >>> [clip(x, 0.0, 1.0) for x in (-2.0, 0.25, 7.0)]
+    [0.0, 0.25, 1.0]
+
+    At a bound itself half of the derivative goes to `x`, as of any maximum at a tie. Raises ValueError
+    if the bounds are numbers and `low` is above `high`.
+    """
+    if not (isinstance(low, Operand) or isinstance(high, Operand)) and low > high:
+        raise ValueError(f"clip: expected low <= high, got {low!r} and {high!r}")
+    return minimum(maximum(x, low), high)
+
+
+def argmax(xs: Iterable[Scalar], *others: Any) -> int:
+    """The index of the largest, the first of several; a nan is the largest, as in NumPy.
+
+    >>> argmax([Value(1.0), Value(3.0), Value(3.0)])
+    1
+
+    An index has no derivative, and none is recorded. Raises ValueError if the sequence is empty.
+    """
+    xs = _listed("argmax", xs, others)
+    if not xs:
+        raise ValueError("argmax: expected at least one number, got none")
+    if any(isinstance(x, Operand) and not isinstance(x, Value) for x in xs):
+        raise TypeError("argmax: an index cannot be followed to other points; use maximum or where")
+    numbers = [x.data if isinstance(x, Value) else number(x) for x in xs]
+    return max(range(len(xs)), key=lambda i: (numbers[i] != numbers[i], numbers[i], -i))
+
+
+def _listed(name: str, xs: Any, others: Sequence[Any] = ()) -> list[Any]:
+    """The numbers that a function of one sequence was called with."""
+    if others or isinstance(xs, Operand) or not hasattr(xs, "__iter__"):
+        got = f"{1 + len(others)} arguments" if others else type(xs).__name__
+        raise TypeError(f"{name}: expected one sequence, got {got}; write {name}([x, y])")
+    return list(xs)
+
+
+def _is_list(x: Any) -> bool:
+    """Whether it is a sequence of numbers, not one of them: arrays without axes have `__len__` too."""
+    if isinstance(x, Operand | str) or getattr(x, "shape", None) == ():
+        return False
+    return hasattr(x, "__iter__")
+
+
+def _reduced(
+    loss: Callable[[Any, Any], Any], outputs: Iterable[Any], targets: Any, reduction: str
+) -> Any:
+    name = loss.__name__
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"{name}: expected 'mean' or 'sum' as the reduction, got {reduction!r}")
+    outputs = list(outputs)
+    if not _is_list(targets):
+        raise ValueError(f"{name}: expected {len(outputs)} targets, got {targets!r}")
+    targets = list(targets)
+    if len(outputs) != len(targets):
+        raise ValueError(f"{name}: expected {len(outputs)} targets, got {len(targets)}")
+    losses = [loss(output, target) for output, target in zip(outputs, targets, strict=True)]
+    return sum(losses) if reduction == "sum" else mean(losses)
