@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
 
-from .op import RESERVED, Operand, declare, number
+from . import accurate
+from .checks import number
+from .op import RESERVED, Operand, declare
 from .ops import (
     abs,
     dot,
@@ -29,7 +32,6 @@ from .ops import (
 )
 from .value import Value
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
@@ -40,11 +42,7 @@ if TYPE_CHECKING:
 def _logsumexp(*xs: float) -> float:
     if not xs:
         raise ValueError
-    peak: float = maximum(*xs)
-    if not -math.inf < peak < math.inf:
-        return peak
-    # The largest term is exactly 1: log1p keeps what the others add to it.
-    return peak + math.log1p(math.fsum(sorted(math.exp(x - peak) for x in xs)[:-1]))
+    return accurate.logsumexp(xs)
 
 
 def _finite_shift(peak: Any) -> Any:
@@ -69,7 +67,7 @@ logsumexp = declare(
     "logsumexp",
     _logsumexp,
     _softmax_rule,
-    _logsumexp_of_arrays,
+    array=_logsumexp_of_arrays,
     textbook=lambda out, *xs: [exp(x - out) for x in xs],
     lists=1,
     domain="at least one number",

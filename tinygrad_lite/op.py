@@ -1,63 +1,66 @@
-"""What an operation is: how it is declared, what it is called with, and what follows from its rules.
+"""What an operation is, and what its rules run on.
 
-`ops.py` declares the operations. A rule of theirs runs on floats, arrays and every class derived from `Operand`.
+`ops.py` declares the operations. A rule of theirs is written once, with arithmetic and other
+operations, and runs on floats, on NumPy's arrays, and on every kind of `Operand`. The kinds, side by
+side, each a subclass that says in `apply` what an operation does to it:
+
+| kind | where | what an operation gives |
+|---|---|---|
+| `Value` | value.py | its number, and a node of the graph |
+| `Term` | derivatives/grad.py | a node, simplified first: derivatives as graphs |
+| `Series` | derivatives/series.py | the next coefficients of a power series |
+| `Symbol` | show/notation.py | a formula to write down |
+| `Rows` | arrays/ | one more row of a program over many points |
+| `Traced` | arrays/vectorize.py | a recording that follows a plain `if` |
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import math
-import numbers
-import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-TYPE_CHECKING = False  # importing typing would take as long as the rest
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, ClassVar, ParamSpec, TypeVar
+from .checks import check_declaration, number
+from .over_arrays import at_arrays, at_ufunc, elementwise
+from .template import Part, Template, fill
 
-    T = TypeVar("T")
-    P = ParamSpec("P")
-    Rule = Callable[..., Any]  # a partial derivative: takes the operation's result, then its arguments
-    Template = str | Callable[[Sequence[str]], str]
+T = TypeVar("T")
+Rule = Callable[..., Any]
+Rules = tuple[Rule | float | None, ...] | Rule
+"""A rule, a number or None (no derivative) for each argument; or one rule that gives them all."""
 
 OPS: dict[str, Op] = {}
 """Every operation by name, in the order of declaration."""
+RESERVED: set[str] = set()
+"""The names of the package's own operations."""
 
 
-def number(x: Any) -> float:
-    """`x` as a float, if it is one real number: int, bool, Fraction, Decimal, a NumPy scalar or 0-d array.
-
-    Raises TypeError for anything else (a str, None, a list, a complex) and OverflowError for an int over 1.8e308.
-    """
-    # Decimal alone is registered as a Number that is neither Real nor Complex.
-    if isinstance(x, numbers.Real) or (isinstance(x, numbers.Number) and not isinstance(x, numbers.Complex)):
-        try:
-            return float(x)  # type: ignore[arg-type]  # a Number has __float__, though its type does not say so
-        except OverflowError:
-            raise OverflowError("a Value holds a float, got an integer above 1.8e308") from None
-    shape = getattr(x, "shape", None)
-    if shape == () and not isinstance(x, numbers.Complex):
-        return number(x.item())
-    if shape:
-        advice = "to evaluate a graph over arrays, compile it"
-        raise TypeError(f"a Value holds one number, got an array of shape {shape}; {advice}")
-    raise TypeError(f"a Value holds one number, got {type(x).__name__}")
+# What rules run on
 
 
 class Method:
-    """An operator or a named method of `Operand`: `x + y` is `add(x, y)`, and so is `y.__radd__(x)`."""
+    """An operator or a named method of `Operand`: `x + y` is `add(x, y)`, `x.exp()` is `exp(x)`."""
 
     def __init__(self, op: str, *, reflected: bool = False) -> None:
-        self.op, self.reflected = op, reflected
+        self.op = op
+        self.reflected = reflected
 
     def __get__(self, operand: T, owner: type[T]) -> Callable[..., T]:
-        op = OPS[self.op]
-        return lambda *others: op(*others, operand) if self.reflected else op(operand, *others)
+        return functools.partial(self.call, operand)
+
+    def call(self, operand: Any, *others: Any) -> Any:
+        """The operation; NotImplemented beside what is no number, as Python's operators give it."""
+        if not all(map(is_scalar, others)):
+            return NotImplemented
+        if len(others) == 2:  # pow(x, y, modulus)
+            raise TypeError(f"{self.op}: expected 2 arguments, got 3; there is no modulus")
+        return OPS[self.op](*others, operand) if self.reflected else OPS[self.op](operand, *others)
 
 
 class Operand:
-    """What rules can run on besides floats and arrays: a subclass says what an operation does to it."""
+    """What rules run on besides floats and arrays; it has the operators and the table's methods."""
 
     __slots__ = ()
     rank: ClassVar[int] = 1
@@ -65,7 +68,7 @@ class Operand:
 
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Any:
-        """The result of `op` at `args`: one of them at least is of this class, the others may be numbers."""
+        """The result of `op` at `args`, of which one at least is of this class or of a lower rank."""
         raise NotImplementedError
 
     __hash__ = object.__hash__  # by identity, though == is an operation
@@ -74,40 +77,92 @@ class Operand:
     __sub__, __rsub__ = Method("sub"), Method("sub", reflected=True)
     __mul__, __rmul__ = Method("mul"), Method("mul", reflected=True)
     __truediv__, __rtruediv__ = Method("div"), Method("div", reflected=True)
+    __floordiv__, __rfloordiv__ = Method("floordiv"), Method("floordiv", reflected=True)
+    __mod__, __rmod__ = Method("mod"), Method("mod", reflected=True)
     __pow__, __rpow__ = Method("pow"), Method("pow", reflected=True)
     __neg__, __abs__ = Method("neg"), Method("abs")
-    __lt__, __le__, __gt__, __ge__ = map(Method, ("less", "less_equal", "greater", "greater_equal"))
+    __lt__, __le__ = Method("less"), Method("less_equal")
+    __gt__, __ge__ = Method("greater"), Method("greater_equal")
     __eq__ = Method("equal")  # type: ignore[assignment]  # object's gives a bool, this a number
     __ne__ = Method("not_equal")  # type: ignore[assignment]
-    exp, log, sqrt, expm1, log1p = map(Method, ("exp", "log", "sqrt", "expm1", "log1p"))
-    sin, cos, tan, asin, acos, atan = map(Method, ("sin", "cos", "tan", "asin", "acos", "atan"))
-    sinh, cosh, tanh, asinh, acosh, atanh = map(Method, ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh"))
-    sigmoid, relu, softplus, erf, erfc = map(Method, ("sigmoid", "relu", "softplus", "erf", "erfc"))
-    step, sign = map(Method, ("step", "sign"))
+
+    def __pos__(self: T) -> T:
+        return self
+
+    if TYPE_CHECKING:  # at run time it would make every access to a slot twice as slow
+
+        def __getattr__(self, name: str) -> Method:
+            """The methods `x.exp()`, …: `declare` adds one for each operation of one argument."""
+
+    # What leaves the graph leaves it with a word: a plain float has no derivative.
+
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError(self._no_float())
+
+    def _no_float(self) -> str:
+        return "a rule runs on more than floats: write tl.exp(x), not math.exp(x)"
+
+    __float__ = __int__ = __complex__ = __round__ = __trunc__ = _refuse
+
+    def __bool__(self) -> bool:
+        raise TypeError("a rule cannot branch on its arguments; choose with tl.where(x > 0, y, z)")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's functions: `np.exp(x)` is `exp(x)`; beside an array, element by element."""
+        return at_ufunc(OPS.values(), ufunc.__name__, method, inputs, options)
 
 
+def is_scalar(x: Any) -> bool:
+    """Whether it can stand in arithmetic as one operand: an Operand or a real number."""
+    if isinstance(x, (Operand, float, int)):  # three times as fast as |
+        return True
+    try:
+        number(x)
+    except TypeError:
+        return False
+    return True
+
+
+# An operation
+
+
+@dataclass(eq=False, repr=False)
 class Op:
-    """An operation of the table, and the public function of its name. `declare` makes one and describes its parts."""
+    """An operation of the table, and the public function of its name; `declare` makes one."""
 
-    def __init__(
-        self,
-        name: str,
-        scalar: Callable[..., float],
-        partials: tuple[Rule | float | None, ...] | Rule,
-        array: str | Rule | None = None,
-        textbook: tuple[Rule | float | None, ...] | Rule | None = None,
-        text: Template | None = None,
-        latex: Template | None = None,
-        precedence: int = 9,
-        domain: str | None = None,
-        lists: int = 0,
-    ) -> None:
-        self.name, self.scalar, self.partials, self.array, self.textbook = name, scalar, partials, array, textbook
-        self.text, self.latex, self.precedence, self.domain, self.lists = text, latex, precedence, domain, lists
-        self.arity = len(partials) if isinstance(partials, tuple) else None
-        self.pull = pull_of(self, {})
-        self.recorders: dict[type, Callable[[Any], Any]] = {}  # short ways for one operand of a kind
-        self.__doc__ = f"`{name}` of floats, Values or arrays" + (f", for {domain}." if domain else ".")
+    name: str
+    scalar: Callable[..., float]
+    """The value at floats; ValueError, ZeroDivisionError, OverflowError where there is none."""
+    partials: Rules = ()
+    """For each argument a rule `(out, *args)`, a number, or None where no derivative flows; or, for
+    any number of arguments, one rule that gives all of them."""
+    term_rules: Rules | None = None
+    """Instead of `partials`: rules `(t, out, *args)` that give t·∂out/∂arg."""
+    array: str | Rule | None = None
+    """NumPy's name of it, or a rule `(*args)`; else `scalar` is called for each element."""
+    textbook: Rules | None = None
+    """The partials as a textbook has them, where the others are written for accuracy."""
+    text: Template = None
+    latex: Template = None
+    """How it is written: `"{0:1} + {1:2}"`, or a function of a list of arguments. After the colon
+    stands how tightly an argument must hold to go without parentheses: 4 is a power, 2 a product,
+    1 a sum; without a number an argument stands as it is."""
+    precedence: float = 9
+    latex_precedence: float | None = None
+    """How tightly the result holds: as above; 9 is a call, 0 a comparison."""
+    domain: str | None = None
+    """Where it is defined, for the message of the ValueError."""
+    lists: int = 0
+    """How many sequences the function takes (`sum` 1, `dot` 2); 0 if its arguments one by one."""
+
+    def __post_init__(self) -> None:
+        if self.term_rules is not None:
+            self.partials = _at_one(self.term_rules)
+        if self.latex_precedence is None:
+            self.latex_precedence = self.precedence
+        self.arity = len(self.partials) if isinstance(self.partials, tuple) else None
+        where = f", for {self.domain}" if self.domain else ""
+        self.__doc__ = f"`{self.name}` of floats, Values or arrays{where}."
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -116,82 +171,103 @@ class Op:
         return _declared, (self.name,)
 
     def __call__(self, *args: Any) -> Any:
-        """The result: a float of floats, an array of arrays, else of the kind of operand among the arguments."""
-        if self.arity != 1 or len(args) != 1 or type(args[0]) is not float:  # else the short way, for rules at floats
-            if len(args) == 1 and type(args[0]) in self.recorders:
-                return self.recorders[type(args[0])](args[0])
-            if self.lists:
-                args = self._joined(args)
-            elif len(args) != self.arity and (self.arity is not None or not args):
-                raise TypeError(f"{self.name}: expected {self.arity or 'at least 1'} arguments, got {len(args)}")
-            operands = [kind for kind in set(map(type, args)) if issubclass(kind, Operand)]
-            if operands:
-                return max(operands, key=lambda kind: kind.rank).apply(self, args)
-            if any(getattr(arg, "shape", ()) for arg in args):
-                return self.at_arrays(*args)
-            args = tuple(map(number, args))
-        try:
-            return self.scalar(*args)
-        except (ArithmeticError, ValueError) as error:
-            raise self.complaint(error, args) from None
+        """A float of floats, an array of arrays, else of the kind of operand among the arguments."""
+        operands = self._counted(args)
+        types = set(map(type, operands))
+        kinds = [kind for kind in types if issubclass(kind, Operand)]
+        if any(hasattr(kind, "shape") and kind not in kinds for kind in types):
+            arrays = [x for x in operands if not isinstance(x, Operand) and getattr(x, "shape", None)]
+            if arrays and (kinds or any(array.dtype == object for array in arrays)):
+                return elementwise(self._at, operands)
+            if arrays:
+                return self.at_arrays(*operands)
+        if kinds:
+            return max(kinds, key=lambda kind: kind.rank).apply(self, operands)
+        return self._at_floats(*map(self._number, operands))
 
-    def _joined(self, args: Sequence[Any]) -> tuple[Any, ...]:
-        """The operands of a call such as `dot([w1, w2], [x1, x2])`: w1, w2, x1, x2."""
+    def _counted(self, args: Sequence[Any]) -> Sequence[Any]:
+        """The operands of a call, in a row: of `dot([w1, w2], [x1, x2])` w1, w2, x1, x2."""
+        if not self.lists:
+            if len(args) != self.arity and (self.arity is not None or not args):
+                expected = self.arity or "at least 1"
+                raise TypeError(f"{self.name}: expected {expected} arguments, got {len(args)}")
+            return args
         if len(args) != self.lists:
-            raise TypeError(f"{self.name}: expected {self.lists} sequence(s), got {len(args)} arguments")
+            expected = f"{self.lists} sequence(s)"
+            raise TypeError(f"{self.name}: expected {expected}, got {len(args)} arguments")
         lists = [tuple(arg) for arg in args]
         if len(set(map(len, lists))) > 1:
             lengths = " and ".join(str(len(each)) for each in lists)
             raise ValueError(f"{self.name}: expected sequences of one length, got {lengths}")
         return tuple(itertools.chain(*lists))
 
-    def at_arrays(self, *args: Any) -> Any:
-        """The result over arrays that broadcast, by IEEE 754: inf and nan, never an exception or a warning."""
-        import numpy as np
+    def _at(self, *operands: Any) -> Any:
+        """The operation at operands in a row."""
+        if not self.lists:
+            return self(*operands)
+        length = len(operands) // self.lists
+        return self(*(operands[i * length : (i + 1) * length] for i in range(self.lists)))
 
-        # A Python number stays one: as a 0-d array it would turn float32 into float64.
-        arrays: list[Any] = [arg if type(arg) is float else np.asarray(arg) for arg in args]
-        for each in arrays:
-            if type(each) is not float and each.dtype.kind not in "biuf":
-                raise TypeError(f"{self.name}: expected arrays of real numbers, got dtype {each.dtype}")
-        with np.errstate(all="ignore"):
-            if self.array is None:
-                result = np.asarray(np.frompyfunc(self._or_nan, len(arrays), 1)(*arrays), float)
-            elif not isinstance(self.array, str):
-                result = self.array(*arrays)
-            elif self.arity is None:
-                result = functools.reduce(getattr(np, self.array), arrays)
-            else:
-                result = getattr(np, self.array)(*arrays)
-        return result if result.dtype.kind == "f" else result.astype(float)
+    def _number(self, x: Any) -> float:
+        if isinstance(x, list | tuple):
+            several = f"{self.name}(*xs)" if self.arity is None else f"[{self.name}(x) for x in xs]"
+            kind = type(x).__name__
+            raise TypeError(f"{self.name}: expected numbers or Values, got a {kind}; write {several}")
+        return number(x)
 
-    def _or_nan(self, *args: float) -> float:
+    def _at_floats(self, *args: float) -> float:
         try:
             return self.scalar(*args)
-        except (ArithmeticError, ValueError):
-            return math.nan
+        except (ArithmeticError, ValueError) as error:
+            raise self.complaint(error, args) from None
 
-    def differentiate(self, out: Any, args: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
-        """The partials at operands of one kind (floats, Values, arrays, …); None where no derivative flows.
+    def at_arrays(self, *args: Any) -> Any:
+        """The result over arrays that broadcast, by IEEE 754: inf and nan, no exception or warning."""
+        return at_arrays(self, args)
 
-        The unwanted are not computed: of x**2 the partial for the exponent would need the logarithm of x.
+    def differentiate(
+        self, out: Any, args: Sequence[Any], wanted: Sequence[bool], *, textbook: bool = False
+    ) -> list[Any]:
+        """∂out/∂arg for each argument, of one kind of operand; None where no derivative flows.
+
+        The unwanted are not computed: of x**2, that for the exponent would need the logarithm of x.
+        With `textbook`, as a textbook has them.
         """
-        if not isinstance(self.partials, tuple):
-            return [p if want else None for p, want in zip(self.partials(out, *args), wanted, strict=True)]
-        rules = zip(self.partials, wanted, strict=True)
-        return [None if not want else rule(out, *args) if callable(rule) else rule for rule, want in rules]
+        rules = self.textbook if textbook and self.textbook is not None else self.partials
+        return _run(rules, (out, *args), wanted)
 
-    def differentiate_ieee(self, out: float, args: Sequence[float], wanted: Sequence[bool]) -> list[float | None]:
-        """`differentiate` at floats where a rule meets a pole: inf or nan instead of an exception."""
+    def terms(self, t: Any, out: Any, args: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
+        """t·∂out/∂arg for each argument: on the way back t is ∂root/∂out, on the way forth a change.
+
+        This, not the product with the partial, is what walks over a graph go by: a choice gives
+        exactly 0 to what it did not choose, and a quotient does not overflow on the way.
+        """
+        if self.term_rules is not None:
+            return _run(self.term_rules, (t, out, *args), wanted)
+        partials = self.differentiate(out, args, wanted)
+        return [None if partial is None else t * partial for partial in partials]
+
+    def terms_ieee(
+        self, t: float, out: float, args: Sequence[float], wanted: Sequence[bool]
+    ) -> list[float | None]:
+        """`terms` at floats where a rule meets a pole: inf or nan instead of an exception."""
         import numpy as np
 
-        out_array, *arrays = (np.array([x]) for x in (out, *args))
+        t_array, out_array, *arrays = (np.array([x]) for x in (t, out, *args))
         with np.errstate(all="ignore"):
-            partials = self.differentiate(out_array, arrays, wanted)
-        return [None if p is None else float(np.ravel(p)[0]) for p in partials]
+            terms = self.terms(t_array, out_array, arrays, wanted)
+        return [None if term is None else float(np.ravel(term)[0]) for term in terms]
 
-    def complaint(self, error: Exception, args: Sequence[float], labels: Sequence[str] = ()) -> Exception:
-        """The exception to raise instead of `error`: of its type, naming the operation, its arguments and labels."""
+    def pull(self, node: Any) -> None:
+        """Add a node's terms to the `grad` of its arguments: the step of `backward`."""
+        for arg, term in zip(node.args, node.terms(node.grad), strict=True):
+            if term is not None:
+                arg.grad += term
+
+    def complaint(
+        self, error: Exception, args: Sequence[float], labels: Sequence[str] = ()
+    ) -> Exception:
+        """What to raise instead of `error`: of its type, naming operation, arguments and labels."""
         reason = str(error)
         if isinstance(error, ZeroDivisionError):
             reason = "division by zero"
@@ -202,144 +278,78 @@ class Op:
         where = f" (node {', '.join(repr(label[:60]) for label in labels)})" if labels else ""
         return type(error)(f"{self.name}({', '.join(map(repr, args))}): {reason}{where}")
 
-    def written(self, args: Sequence[str], *, latex: bool = False) -> str:
-        """The operation at arguments given as text.
+    def written(self, args: Sequence[str | Part], *, latex: bool = False) -> str:
+        """The operation at arguments given as text; a `Part` gets the parentheses that it needs.
 
-        >>> OPS["mul"].written(["c", "d"]), OPS["exp"].written(["x"])
-        ('c·d', 'exp(x)')
+        >>> OPS["mul"].written(["c", "d"]), OPS["mul"].written([Part("a + b", 1), "d"])
+        ('c·d', '(a + b)·d')
         """
-        template = self.latex if latex else self.text
-        if template is None:
-            name = rf"\mathrm{{{self.name}}}".replace("_", r"\_") if latex else self.name
-            return f"{name}({', '.join(args)})"
-        return template.format(*args) if isinstance(template, str) else template(args)
+        return fill(self.latex if latex else self.text, self.name, args, latex=latex)
 
 
-def pull_of(op: Op, entries: dict[str, Any]) -> Callable[[Any], None]:
-    """The function that adds a node's terms, adjoint times partial, to the `grad` of its arguments.
-
-    It is `pull_any` written out for the common shapes, since `backward` spends its time here, with the names in the
-    rules bound to `entries`. Partials come before terms: a rule that raises leaves nothing half-done.
-    """
-    partials: Any = op.partials
-    if partials in ((1.0, 1.0), (1.0, -1.0)):
-        return _pull_sum(partials[1])
-    if not (isinstance(partials, tuple) and all(map(callable, partials)) and len(partials) <= 2):
-        return functools.partial(pull_any, op.differentiate)
-    rules = [types.FunctionType(rule.__code__, entries) if entries else rule for rule in partials]
-    if len(rules) == 1:
-        return _pull_one(*rules)
-    return _pull_product if entries and _crosswise(*rules) else _pull_two(*rules)
+def _run(rules: Rules, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
+    if not isinstance(rules, tuple):
+        results = rules(*operands)
+        return [result if want else None for result, want in zip(results, wanted, strict=True)]
+    pairs = zip(rules, wanted, strict=True)
+    return [None if not want else rule(*operands) if callable(rule) else rule for rule, want in pairs]
 
 
-def _pull_sum(sign: float) -> Callable[[Any], None]:
-    def pull(node: Any) -> None:
-        left, right, adjoint = node.left, node.right, node.grad
-        if left.op is not constant:
-            left.grad += adjoint
-        if right.op is not constant:
-            right.grad += sign * adjoint
-
-    return pull
-
-
-def _pull_one(rule: Rule) -> Callable[[Any], None]:
-    def pull(node: Any) -> None:
-        node.left.grad += node.grad * rule(node.data, node.x)
-
-    return pull
-
-
-def _crosswise(first: Rule, second: Rule) -> bool:
-    """Whether the partials are the other argument each, as those of a product are."""
-    x, y = object(), object()
-    try:
-        return first(None, x, y) is y and second(None, x, y) is x
-    except TypeError:
-        return False
-
-
-def _pull_product(node: Any) -> None:
-    left, right, adjoint = node.left, node.right, node.grad
-    if left.op is not constant:
-        left.grad += adjoint * node.y
-    if right.op is not constant:
-        right.grad += adjoint * node.x
-
-
-def _pull_two(first: Rule, second: Rule) -> Callable[[Any], None]:
-    def pull(node: Any) -> None:
-        left, right, adjoint = node.left, node.right, node.grad
-        out, x, y = node.data, node.x, node.y
-        if right.op is constant:
-            left.grad += adjoint * first(out, x, y)
-        elif left.op is constant:
-            right.grad += adjoint * second(out, x, y)
-        else:
-            p, q = first(out, x, y), second(out, x, y)
-            left.grad += adjoint * p
-            right.grad += adjoint * q
-
-    return pull
-
-
-def pull_any(differentiate: Callable[..., list[Any]], node: Any) -> None:
-    """Adds the terms of a node of any shape, its partials as `differentiate` gives them."""
-    args, adjoint = node.args, node.grad
-    wanted = [arg.op is not constant for arg in args]
-    for arg, p in zip(args, differentiate(node.data, node.numbers, wanted), strict=True):
-        if p is not None:
-            arg.grad += adjoint * p
+def _at_one(terms: Rules) -> Rules:
+    """The partials: the terms of t = 1."""
+    if isinstance(terms, tuple):
+        return tuple(functools.partial(rule, 1.0) if callable(rule) else rule for rule in terms)
+    return functools.partial(terms, 1.0)
 
 
 def _declared(name: str) -> Op:
     if name == constant.name:
         return constant
     if name not in OPS:
-        raise LookupError(f"operation {name!r} is unknown here; declare it before loading what uses it")
+        raise LookupError(
+            f"operation {name!r} is unknown here; declare it before loading what uses it"
+        )
     return OPS[name]
 
 
-def _registered(make: Callable[P, Op]) -> Callable[P, Op]:
-    def declare(*args: P.args, **kwargs: P.kwargs) -> Op:
-        """Add an operation to the table and return it: it works with Values, arrays, `grad`, `taylor`, pictures, …
+def declare(
+    name: str,
+    scalar: Callable[..., float],
+    partials: Rules | None = None,
+    *,
+    terms: Rules | None = None,
+    array: str | Rule | None = None,
+    textbook: Rules | None = None,
+    text: Template | None = None,
+    latex: Template | None = None,
+    precedence: float = 9,
+    latex_precedence: float | None = None,
+    domain: str | None = None,
+    lists: int = 0,
+) -> Op:
+    """Add an operation to the table and return it: it works on every route. `Op` describes the parts.
 
-        - `scalar`: the value at floats; ValueError, ZeroDivisionError or OverflowError where there is none.
-        - `partials`: for each argument a rule `(out, *args)`, a number, or None where no derivative flows; or, for
-          any number of arguments, one rule that gives all partials in a sequence.
-        - `array`: NumPy's name of it, or a rule `(*args)`; without it, `scalar` is called for each element.
-        - `textbook`: the partials as a textbook has them, where `partials` are written for accuracy.
-        - `text`, `latex`: how it is written, a template (`"{0} + {1}"`) or a function of a list of texts;
-          `precedence`: 9 for a call, 4 for a power, 2 for a product, 1 for a sum, 0 for a comparison.
-        - `domain`: where it is defined, for the message of the ValueError.
-        - `lists`: how many sequences the function takes (`sum` 1, `dot` 2); 0 if it takes its arguments singly.
+    Rules are written with arithmetic and entries of the table: no `math`, no `if`.
 
-        Rules are written with arithmetic and entries of the table: no `math`, no `if`.
+    >>> cube = declare("cube", scalar=lambda x: x**3, partials=(lambda out, x: 3 * x**2,))
+    >>> cube(2.0)
+    8.0
 
-        >>> cube = declare("cube", scalar=lambda x: x**3, partials=(lambda out, x: 3 * x**2,))
-        >>> cube(2.0)
-        8.0
-
-        Raises ValueError if the name is not an identifier or is that of an operation of the package.
-        """
-        op = make(*args, **kwargs)
-        if not (isinstance(op.name, str) and op.name.isidentifier()):
-            raise ValueError(f"declare: expected an identifier as the name, got {op.name!r}")
-        if op.name in RESERVED:
-            raise ValueError(f"declare: {op.name!r} is an operation of the package; choose another name")
-        rules = op.partials if isinstance(op.partials, tuple) else [op.partials]
-        for part in (op.scalar, *rules):
-            if not (callable(part) or (part is not op.scalar and isinstance(part, float | int | None))):
-                raise TypeError(f"declare: {op.name!r} needs a function or a number for each part, got {part!r}")
-        OPS[op.name] = op
-        return op
-
-    return declare
+    Raises ValueError if the name is not an identifier or is that of an operation of the package,
+    TypeError if the rules do not fit the number of arguments.
+    """
+    check_declaration(name, RESERVED, scalar, partials, terms)
+    op = Op(
+        name, scalar, partials or (), terms, array, textbook, text, latex, precedence, latex_precedence,
+        domain, lists,
+    )  # fmt: skip
+    OPS[name] = op
+    if op.arity == 1:
+        for method in (name, array):
+            if isinstance(method, str) and not hasattr(Operand, method):
+                setattr(Operand, method, Method(name))
+    return op
 
 
-declare = _registered(Op)
-RESERVED: set[str] = set()
-"""The names of the package's own operations."""
-
-constant = Op("constant", scalar=float, partials=lambda out: ())
+constant = Op("constant", float, partials=lambda out: ())
 """The `op` of a number written in a formula: it gets no derivative. (The `op` of a leaf is None.)"""

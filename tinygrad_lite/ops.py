@@ -1,11 +1,15 @@
-"""The table of operations: each is declared once, and everything else in the package derives from its declaration.
+"""The table of operations: each is declared once; everything else in the package derives from here.
 
-A declaration gives an operation's value at floats and its partial derivatives. The rules for the partials are
-written in the table's own language, arithmetic and other entries of the table, so that one rule runs on whatever
-the table runs on: floats (`Value.backward`), Values (`grad`), arrays (`Program`), power series (`taylor`) and
-symbols (`explain`).
+A declaration gives the value at floats and the partial derivatives. The rules are written in the
+table's own language, arithmetic and other entries, so that one rule runs on all that the table runs
+on (`op.py` lists the kinds). A rule gets the result first: ∂out/∂x of out = e^x is out.
 
-An entry is also the public function: `tanh(0.3)` is a float, `tanh(Value(0.3))` a Value, `tanh(array)` an array.
+`terms` instead of `partials`: rules that get t and give t·∂out/∂x, where that is not just a product.
+1/x overflows at 1e-310 where t/x does not; and a choice hands exactly 0 to what it did not choose,
+even where t is infinite or nan.
+
+An entry is also the public function: `tanh(0.3)` is a float, `tanh(Value(0.3))` a Value,
+`tanh(array)` an array.
 """
 
 from __future__ import annotations
@@ -15,68 +19,56 @@ import functools
 import itertools
 import math
 import operator
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from .op import OPS, RESERVED, Method, Op, Operand, constant, declare, number, pull_any, pull_of
+from . import accurate
+from .op import OPS, RESERVED, Op, declare
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+# fmt: off
 
-__all__ = ["OPS", "RESERVED", "Method", "Op", "Operand", "constant", "declare", "number", "pull_any"]
+# Arithmetic
 
-add: Op = declare("add", operator.add, (1.0, 1.0), "add", text="{0} + {1}", latex="{0} + {1}", precedence=1)
-sub: Op = declare("sub", operator.sub, (1.0, -1.0), "subtract", text="{0} - {1}", latex="{0} - {1}", precedence=1)
+add: Op = declare(
+    "add", operator.add, (1.0, 1.0), array="add",
+    text="{0:1} + {1:2}", latex="{0:1} + {1:2}", precedence=1)
+sub: Op = declare(
+    "sub", operator.sub, (1.0, -1.0), array="subtract",
+    text="{0:1} - {1:2}", latex="{0:1} - {1:2}", precedence=1)
 mul: Op = declare(
-    "mul",
-    operator.mul,
-    (lambda out, x, y: y, lambda out, x, y: x),
-    "multiply",
-    text="{0}·{1}",
-    latex=r"{0} \cdot {1}",
-    precedence=2,
-)
+    "mul", operator.mul, (lambda out, x, y: y, lambda out, x, y: x), array="multiply",
+    text="{0:1.5}·{1:3}", latex=r"{0:1.5} \cdot {1:3}", precedence=2)
 div: Op = declare(
-    "div",
-    operator.truediv,
-    (lambda out, x, y: 1 / y, lambda out, x, y: -out / y),  # -x/y² would over- and underflow
-    "divide",
-    (lambda out, x, y: 1 / y, lambda out, x, y: -x / y**2),
-    text="{0}/{1}",
-    latex=r"\frac{{{0}}}{{{1}}}",
-    precedence=2,
-)
-neg: Op = declare("neg", operator.neg, (lambda out, x: -1.0,), "negative", text="-{0}", latex="-{0}", precedence=1)
-
-
-def _pow(x: float, y: float) -> float:
-    try:
-        out: float | complex = x**y
-    except OverflowError:  # inf, as x*x is: the derivative of x² may still be an ordinary number
-        return -math.inf if x < 0 and y % 2 == 1 else math.inf
-    if isinstance(out, complex):
-        raise ValueError
-    return out
-
-
+    "div", operator.truediv, array="divide",
+    terms=(lambda t, out, x, y: t / y, lambda t, out, x, y: -(t * out) / y),  # x/y² would overflow
+    textbook=(lambda out, x, y: 1 / y, lambda out, x, y: -x / y**2),
+    text="{0:1.5}/{1:3}", latex=r"\frac{{{0:0}}}{{{1:0}}}", precedence=2, latex_precedence=3)
+floordiv: Op = declare(
+    "floordiv", operator.floordiv, (None, None), array="floor_divide",
+    text="floor({0:1.5}/{1:3})", latex=r"\lfloor {0:1.5} / {1:3} \rfloor")
+mod: Op = declare(
+    "mod", operator.mod, (1.0, lambda out, x, y: -floordiv(x, y)), array="remainder",
+    text="{0:1.5} mod {1:3}", latex=r"{0:1.5} \bmod {1:3}", precedence=2)
+neg: Op = declare(
+    "neg", operator.neg, (-1.0,), array="negative", text="-{0:2}", latex="-{0:2}", precedence=1)
 pow: Op = declare(
-    "pow",
-    _pow,
-    # At y = 0 the exponent stays 0, at x = 0 the logarithm is that of 1: 0 times a number, not 0 times infinity.
-    (lambda out, x, y: y * x ** (y - not_equal(y, 0)), lambda out, x, y: out * log(x + equal(x, 0))),
-    "power",
-    (lambda out, x, y: y * x ** (y - 1), lambda out, x, y: out * log(x)),
-    text="{0}^{1}",
-    latex="{0}^{{{1}}}",
-    precedence=4,
-    domain="a base >= 0 or a whole exponent",
-)
+    "pow", accurate.power, array="power",
+    # At y = 0 the exponent stays 0, at x = 0 the logarithm is that of 1: 0 times a number.
+    partials=(
+        lambda out, x, y: y * x ** (y - not_equal(y, 0)),
+        lambda out, x, y: out * log(x + equal(x, 0)),
+    ),
+    textbook=(lambda out, x, y: y * x ** (y - 1), lambda out, x, y: out * log(x)),
+    text="{0:5}^{1:5}", latex="{0:5}^{{{1:0}}}", precedence=4,
+    domain="a base >= 0 or a whole exponent")
+
+# Comparisons: 1.0 where it holds, else 0.0; no derivative
 
 
 def _comparison(name: str, holds: Callable[[float, float], bool], sign: str, latex: str) -> Op:
-    """1.0 where it holds, else 0.0; no derivative."""
-    text, latex = f"{{0}} {sign} {{1}}", f"{{0}} {latex} {{1}}"
-    return declare(name, lambda x, y: float(holds(x, y)), (None, None), name, None, text, latex, precedence=0)
+    return declare(
+        name, lambda x, y: float(holds(x, y)), (None, None), array=name,
+        text=f"{{0:1}} {sign} {{1:1}}", latex=f"{{0:1}} {latex} {{1:1}}", precedence=0)
 
 
 less: Op = _comparison("less", operator.lt, "<", "<")
@@ -85,184 +77,221 @@ greater: Op = _comparison("greater", operator.gt, ">", ">")
 greater_equal: Op = _comparison("greater_equal", operator.ge, "≥", r"\ge")
 equal: Op = _comparison("equal", operator.eq, "=", "=")
 not_equal: Op = _comparison("not_equal", operator.ne, "≠", r"\ne")
+
+# Choices
+
+
+def _to_extrema(t: Any, out: Any, *xs: Any) -> list[Any]:
+    """t/k to each of the k arguments that are the extremum; nan to all if one is nan."""
+    chosen = [equal(x, out) for x in xs]
+    count = sum(chosen)
+    return [where(each, t / count, each / count) for each in chosen]
+
+
+def _shares(out: Any, *xs: Any) -> list[Any]:
+    chosen = [equal(x, out) for x in xs]
+    return [each / sum(chosen) for each in chosen]
+
+
 where: Op = declare(
-    "where",
-    lambda condition, x, y: x if condition else y,
-    (None, lambda out, condition, x, y: not_equal(condition, 0), lambda out, condition, x, y: equal(condition, 0)),
-    "where",
-)
+    "where", lambda condition, x, y: x if condition else y, array="where",
+    terms=(
+        None,
+        lambda t, out, condition, x, y: where(condition, t, 0.0),
+        lambda t, out, condition, x, y: where(condition, 0.0, t),
+    ),
+    textbook=(
+        None,
+        lambda out, condition, x, y: not_equal(condition, 0),
+        lambda out, condition, x, y: equal(condition, 0),
+    ))
+maximum: Op = declare(
+    "maximum", accurate.extremum(max), terms=_to_extrema, array="maximum", textbook=_shares)
+minimum: Op = declare(
+    "minimum", accurate.extremum(min), terms=_to_extrema, array="minimum", textbook=_shares)
+relu: Op = declare(
+    "relu", lambda x: x if x > 0 else 0.0 if x <= 0 else x,  # the last is nan
+    # Where x is not positive, out is 0, or nan if x is.
+    terms=(lambda t, out, x: where(greater(out, 0.0), t, stop_gradient(out)),),
+    array=lambda x: maximum(x, 0.0),
+    textbook=(lambda out, x: step(x),))
+stop_gradient: Op = declare("stop_gradient", lambda x: x, (None,), array="positive")
+
+# Steps
+
+sign: Op = declare("sign", lambda x: 1.0 if x > 0 else -1.0 if x < 0 else x, (None,), array="sign")
+step: Op = declare(
+    "step", lambda x: 1.0 if x > 0 else 0.0 if x <= 0 else x, (None,),
+    array=lambda x: minimum(greater(x, 0.0), maximum(x, 1.0)))  # nan stays nan
+floor: Op = declare("floor", accurate.floor, (None,), array="floor", latex=r"\lfloor {0:0} \rfloor")
+abs: Op = declare(
+    "abs", math.fabs, (lambda out, x: sign(x),), array="absolute",
+    text="|{0:0}|", latex=r"\left|{0:0}\right|")
+
+# Powers, exponentials and logarithms
+
+LOG_2 = math.log(2)
+LOG_10 = math.log(10)
+
+sqrt: Op = declare(
+    "sqrt", math.sqrt, (lambda out, x: 0.5 / out,), array="sqrt",
+    latex=r"\sqrt{{{0:0}}}", domain="x >= 0")
+hypot: Op = declare(
+    "hypot", math.hypot, array="hypot",
+    # At (0, 0) the derivative is 0, as that of abs is.
+    partials=(
+        lambda out, x, y: x / (out + equal(out, 0)),
+        lambda out, x, y: y / (out + equal(out, 0)),
+    ),
+    textbook=(lambda out, x, y: x / out, lambda out, x, y: y / out))
+exp: Op = declare(
+    "exp", math.exp, (lambda out, x: out,), array="exp",
+    latex=r"\mathrm{{e}}^{{{0:0}}}", latex_precedence=4)
+exp_difference: Op = declare(
+    "exp_difference", accurate.exp_difference, (lambda out, x, y: out, lambda out, x, y: -out),
+    array=lambda x, y: exp(x - y),
+    text="exp({0:1} - {1:2})", latex=r"\mathrm{{e}}^{{{0:1} - {1:2}}}", latex_precedence=4)
+expm1: Op = declare("expm1", math.expm1, (lambda out, x: exp(x),), array="expm1")
+log: Op = declare("log", math.log, terms=(lambda t, out, x: t / x,), array="log", domain="x > 0")
+log2: Op = declare(
+    "log2", math.log2, terms=(lambda t, out, x: t / x / LOG_2,), array="log2",
+    textbook=(lambda out, x: 1 / (x * log(2)),), domain="x > 0")
+log10: Op = declare(
+    "log10", math.log10, terms=(lambda t, out, x: t / x / LOG_10,), array="log10",
+    textbook=(lambda out, x: 1 / (x * log(10)),), domain="x > 0")
+log1p: Op = declare(
+    "log1p", math.log1p, terms=(lambda t, out, x: t / (1 + x),), array="log1p", domain="x > -1")
+xlogy: Op = declare(
+    "xlogy", accurate.xlogy,
+    terms=(
+        lambda t, out, x, y: t * log(y),
+        lambda t, out, x, y: where(equal(x, 0), 0.0, t * x / y),
+    ),
+    array=lambda x, y: where(equal(x, 0) * greater_equal(y, 0), 0.0, x * log(y)),
+    textbook=(lambda out, x, y: log(y), lambda out, x, y: x / y),
+    text="{0:1.5}·log({1:0})", latex=r"{0:1.5} \cdot \mathrm{{log}}({1:0})", precedence=2,
+    domain="y > 0, or y = 0 where x = 0")
+
+# Circular and hyperbolic functions
 
 
 def _atan_slope(x: Any) -> Any:
     """1/(1 + x²), beyond 1 in the form that rounds less."""
     far = less(1.0, abs(x))
-    near_x, far_x = where(far, 0.0, x), where(far, x, 1.0)
+    near_x = where(far, 0.0, x)
+    far_x = where(far, x, 1.0)
     return where(far, 1 / ((far_x + 1 / far_x) * far_x), 1 / (1 + near_x * near_x))
 
 
-def _exp_difference(x: float, y: float) -> float:
-    difference = x - y
-    # What x - y lost in rounding (Knuth's TwoSum) would cost up to 30 ulp; nan where an infinity is involved.
-    part = difference - x
-    lost = (x - (difference - part)) - (y + part)
-    return math.exp(difference) * (1 + lost if lost == lost else 1.0)
-
-
-exp: Op = declare("exp", math.exp, (lambda out, x: out,), "exp", latex=r"\mathrm{{e}}^{{{0}}}")
-exp_difference: Op = declare(
-    "exp_difference",
-    _exp_difference,
-    (lambda out, x, y: out, lambda out, x, y: -out),
-    lambda x, y: exp(x - y),
-    text="exp({0} - {1})",
-    latex=r"\mathrm{{e}}^{{{0} - {1}}}",
-)
-log: Op = declare("log", math.log, (lambda out, x: 1 / x,), "log", domain="x > 0")
-sqrt: Op = declare("sqrt", math.sqrt, (lambda out, x: 0.5 / out,), "sqrt", domain="x >= 0", latex=r"\sqrt{{{0}}}")
-expm1: Op = declare("expm1", math.expm1, (lambda out, x: exp(x),), "expm1")
-log1p: Op = declare("log1p", math.log1p, (lambda out, x: 1 / (1 + x),), "log1p", domain="x > -1")
-sin: Op = declare("sin", math.sin, (lambda out, x: cos(x),), "sin", domain="a finite x")
-cos: Op = declare("cos", math.cos, (lambda out, x: -sin(x),), "cos", domain="a finite x")
-tan: Op = declare("tan", math.tan, (lambda out, x: 1 + out * out,), "tan", domain="a finite x")
-asin: Op = declare("asin", math.asin, (lambda out, x: 1 / sqrt((1 - x) * (1 + x)),), "arcsin", domain="-1 <= x <= 1")
-acos: Op = declare("acos", math.acos, (lambda out, x: -1 / sqrt((1 - x) * (1 + x)),), "arccos", domain="-1 <= x <= 1")
-atan: Op = declare("atan", math.atan, (lambda out, x: _atan_slope(x),), "arctan", (lambda out, x: 1 / (1 + x**2),))
-sinh: Op = declare("sinh", math.sinh, (lambda out, x: cosh(x),), "sinh")
-cosh: Op = declare("cosh", math.cosh, (lambda out, x: sinh(x),), "cosh")
+sin: Op = declare("sin", math.sin, (lambda out, x: cos(x),), array="sin", domain="a finite x")
+cos: Op = declare("cos", math.cos, (lambda out, x: -sin(x),), array="cos", domain="a finite x")
+tan: Op = declare("tan", math.tan, (lambda out, x: 1 + out * out,), array="tan", domain="a finite x")
+asin: Op = declare(
+    "asin", math.asin, (lambda out, x: 1 / sqrt((1 - x) * (1 + x)),), array="arcsin",
+    domain="-1 <= x <= 1")
+acos: Op = declare(
+    "acos", math.acos, (lambda out, x: -1 / sqrt((1 - x) * (1 + x)),), array="arccos",
+    domain="-1 <= x <= 1")
+atan: Op = declare(
+    "atan", math.atan, (lambda out, x: _atan_slope(x),), array="arctan",
+    textbook=(lambda out, x: 1 / (1 + x**2),))
+atan2: Op = declare(
+    "atan2", math.atan2, array="arctan2",
+    # Divided twice by the root: its square would overflow.
+    partials=(
+        lambda out, y, x: x / hypot(x, y) / hypot(x, y),
+        lambda out, y, x: -y / hypot(x, y) / hypot(x, y),
+    ),
+    textbook=(lambda out, y, x: x / (x**2 + y**2), lambda out, y, x: -y / (x**2 + y**2)))
+sinh: Op = declare("sinh", math.sinh, (lambda out, x: cosh(x),), array="sinh")
+cosh: Op = declare("cosh", math.cosh, (lambda out, x: sinh(x),), array="cosh")
 tanh: Op = declare(
-    "tanh",
-    math.tanh,
-    (lambda out, x: (1 / cosh(x)) * (1 / cosh(x)),),  # 1 - tanh² is 0 from x = 19 on
-    "tanh",
-    (lambda out, x: 1 - out**2,),
-)
-asinh: Op = declare("asinh", math.asinh, (lambda out, x: 1 / sqrt(1 + x * x),), "arcsinh")
-acosh: Op = declare("acosh", math.acosh, (lambda out, x: 1 / sqrt((x - 1) * (x + 1)),), "arccosh", domain="x >= 1")
-atanh: Op = declare("atanh", math.atanh, (lambda out, x: 1 / ((1 - x) * (1 + x)),), "arctanh", domain="-1 < x < 1")
+    "tanh", math.tanh, (lambda out, x: (1 / cosh(x)) * (1 / cosh(x)),), array="tanh",
+    textbook=(lambda out, x: 1 - out**2,))  # 0 from x = 19 on
+asinh: Op = declare("asinh", math.asinh, (lambda out, x: 1 / sqrt(1 + x * x),), array="arcsinh")
+acosh: Op = declare(
+    "acosh", math.acosh, (lambda out, x: 1 / sqrt((x - 1) * (x + 1)),), array="arccosh",
+    domain="x >= 1")
+atanh: Op = declare(
+    "atanh", math.atanh, (lambda out, x: 1 / ((1 - x) * (1 + x)),), array="arctanh",
+    domain="-1 < x < 1")
 
+# The normal distribution
 
-def _sigmoid(x: float) -> float:
-    if x >= 0:
-        return 1 / (1 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1 + e)
+gaussian: Op = declare(
+    "gaussian", accurate.gaussian, (lambda out, x: -2 * x * out,),
+    array=lambda x: exp(-x * x),
+    text="exp(-{0:5}²)", latex=r"\mathrm{{e}}^{{-{0:5}^2}}", latex_precedence=4)
+erf: Op = declare("erf", math.erf, (lambda out, x: accurate.SLOPE_OF_ERF * gaussian(x),))
+erfc: Op = declare("erfc", accurate.erfc, (lambda out, x: -accurate.SLOPE_OF_ERF * gaussian(x),))
+norm_pdf: Op = declare(
+    "norm_pdf", accurate.norm_pdf, (lambda out, x: -x * out,),
+    array=lambda x: exp(-x * x / 2) / math.sqrt(2 * math.pi),
+    text="φ({0:0})", latex=r"\varphi({0:0})")
+norm_cdf: Op = declare(
+    "norm_cdf", accurate.norm_cdf, (lambda out, x: norm_pdf(x),),
+    text="Φ({0:0})", latex=r"\Phi({0:0})")
 
-
-def _softplus(x: float) -> float:
-    return max(x, 0.0) + math.log1p(math.exp(-math.fabs(x)))
-
+# Activations
 
 sigmoid: Op = declare(
-    "sigmoid",
-    _sigmoid,
-    (lambda out, x: out * sigmoid(-x),),  # 1 - σ(x) is 0 from x = 37 on
-    lambda x: 1 / (1 + exp(-x)),
-    (lambda out, x: out * (1 - out),),
-    text="σ({0})",
-    latex=r"\sigma({0})",
-)
+    "sigmoid", accurate.sigmoid, (lambda out, x: out * sigmoid(-x),),
+    array=lambda x: 1 / (1 + exp(-x)),
+    textbook=(lambda out, x: out * (1 - out),),  # 0 from x = 37 on
+    text="σ({0:0})", latex=r"\sigma({0:0})")
 softplus: Op = declare(
-    "softplus", _softplus, (lambda out, x: sigmoid(x),), lambda x: maximum(x, 0.0) + log1p(exp(-abs(x)))
-)
-relu: Op = declare(
-    "relu",
-    lambda x: x if x > 0 else 0.0 if x <= 0 else x,  # the last is nan
-    (lambda out, x: sign(out),),  # over arrays half the work of step
-    lambda x: maximum(x, 0.0),
-    (lambda out, x: step(x),),
-)
-abs: Op = declare("abs", math.fabs, (lambda out, x: sign(x),), "absolute", text="|{0}|", latex=r"\left|{0}\right|")
-sign: Op = declare("sign", lambda x: 1.0 if x > 0 else -1.0 if x < 0 else x, (None,), "sign")
-step: Op = declare(
-    "step",
-    lambda x: 1.0 if x > 0 else 0.0 if x <= 0 else x,
-    (None,),
-    lambda x: minimum(greater(x, 0.0), maximum(x, 1.0)),  # nan stays nan
-)
+    "softplus", accurate.softplus, (lambda out, x: sigmoid(x),),
+    array=lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))))
+
+def _silu_slope(x: Any) -> Any:
+    """σ(x)·(1 + x·σ(-x)); below 0, where the sum cancels, with its terms over one denominator."""
+    below = sigmoid(-x) * ((1 + x) + exp(minimum(x, 0.0)))
+    return sigmoid(x) * where(less(x, 0.0), below, 1 + x * sigmoid(-x))
 
 
-def _gaussian(x: float) -> float:
-    square = x * x
-    if not square < 746:
-        return math.exp(-square)
-    # x² = square + rest exactly (Dekker 1971): the rounding of x² alone would cost 300 ulp at x = 26.
-    head = 134217729.0 * x
-    head -= head - x
-    tail = x - head
-    rest = ((head * head - square) + 2 * head * tail) + tail * tail
-    return math.exp(-square) * (1 - rest)
+leaky_relu: Op = declare(
+    "leaky_relu", lambda x: x if x > 0 else 0.01 * x,
+    (lambda out, x: where(less_equal(x, 0), 0.01, sign(x)),),  # the sign of nan is nan
+    array=lambda x: where(greater(x, 0), x, 0.01 * x),
+    textbook=(lambda out, x: where(greater(x, 0), 1.0, 0.01),))
+silu: Op = declare(
+    "silu", accurate.silu, (lambda out, x: _silu_slope(x),), array=lambda x: x * sigmoid(x),
+    textbook=(lambda out, x: sigmoid(x) * (1 + x * sigmoid(-x)),))
+gelu: Op = declare(
+    "gelu", lambda x: x * accurate.norm_cdf(x),
+    (lambda out, x: norm_cdf(x) + x * norm_pdf(x),),
+    array=lambda x: x * norm_cdf(x))
 
-
-_SLOPE = 2 / math.sqrt(math.pi)
-gaussian: Op = declare(
-    "gaussian",
-    _gaussian,
-    (lambda out, x: -2 * x * out,),
-    lambda x: exp(-x * x),
-    text="exp(-{0}²)",
-    latex=r"\mathrm{{e}}^{{-{0}^2}}",
-)
-erf: Op = declare("erf", math.erf, (lambda out, x: _SLOPE * gaussian(x),))
-
-
-def _series_at_1(terms: int = 25) -> list[float]:
-    """The series of 2/√π·e^(-(1+s)²), integrated; e^(-(1+s)²) has (k+1) c[k+1] = -2 c[k] - 2 c[k-1]."""
-    c = [0.0, math.exp(-1.0)]
-    for k in range(terms):
-        c.append((-2 * c[-1] - 2 * c[-2]) / (k + 1))
-    return [_SLOPE * x / (k + 1) for k, x in enumerate(c[1:])]
-
-
-_AT_1 = _series_at_1()
-
-
-def _erfc(x: float) -> float:
-    if not 0.84375 <= x < 1.25:
-        return math.erfc(x)
-    # Here the C library subtracts numbers of one size, which costs up to 2.7 ulp; erfc(1) has two parts.
-    s = x - 1.0
-    series = functools.reduce(lambda sum_, c: sum_ * s + c, reversed(_AT_1), 0.0)
-    return 0.15729920705028513 - (s * series + 2.954563826510312e-18)
-
-
-erfc: Op = declare("erfc", _erfc, (lambda out, x: -_SLOPE * gaussian(x),))
-
-
-def _ties(out: Any, *xs: Any) -> list[Any]:
-    """1/k for each of the k arguments that are the extremum."""
-    chosen = [equal(x, out) for x in xs]
-    count = sum(chosen)
-    return [each / count for each in chosen]
+# Sums
 
 
 def _pairs(args: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(args[: len(args) // 2], args[len(args) // 2 :], strict=True))
+    half = len(args) // 2
+    return list(zip(args[:half], args[half:], strict=True))
 
 
-def _extremum(best: Callable[..., float]) -> Callable[..., float]:
-    return lambda *xs: math.nan if any(x != x for x in xs) else best(xs)
+def _dot(*args: float) -> float:
+    half = len(args) // 2
+    return builtins.sum(map(operator.mul, args[:half], args[half:]), 0.0)
 
 
-maximum: Op = declare("maximum", _extremum(max), _ties, "maximum")
-minimum: Op = declare("minimum", _extremum(min), _ties, "minimum")
-stop_gradient: Op = declare("stop_gradient", lambda x: x, (None,), "positive")
+def _written_sum(args: Sequence[Any]) -> str:
+    first, *others = args
+    return " + ".join([f"{first:1}", *(f"{x:2}" for x in others)])
+
+
 sum: Op = declare(
-    "sum", lambda *xs: builtins.sum(xs, 0.0), lambda out, *xs: [1.0] * len(xs), "add",
-    text=" + ".join, latex=" + ".join, precedence=1, lists=1,
-)  # fmt: skip
+    "sum", lambda *xs: builtins.sum(xs, 0.0), lambda out, *xs: [1.0] * len(xs), array="add",
+    text=_written_sum, latex=_written_sum, precedence=1, lists=1)
 dot: Op = declare(
-    "dot",
-    lambda *args: builtins.sum(map(operator.mul, args[: len(args) // 2], args[len(args) // 2 :]), 0.0),
+    "dot", _dot,
     lambda out, *args: args[len(args) // 2 :] + args[: len(args) // 2],
-    lambda *args: functools.reduce(add, itertools.starmap(mul, _pairs(args))),
-    text=lambda args: " + ".join(f"{w}·{x}" for w, x in _pairs(args)),
-    latex=lambda args: " + ".join(rf"{w} \cdot {x}" for w, x in _pairs(args)),
-    precedence=1,
-    lists=2,
-)
+    array=lambda *args: functools.reduce(add, itertools.starmap(mul, _pairs(args))),
+    text=lambda args: " + ".join(f"{w:2}·{x:3}" for w, x in _pairs(args)),
+    latex=lambda args: " + ".join(rf"{w:2} \cdot {x:3}" for w, x in _pairs(args)),
+    precedence=1, lists=2)
 
 RESERVED.update(OPS)
-# In the float sweep of `backward` a rule's cos is math.cos itself.
-_AT_FLOATS = globals() | {name: op.scalar for name, op in OPS.items()}
-for _op in OPS.values():
-    _op.pull = pull_of(_op, _AT_FLOATS)
+HELPERS = ("exp_difference", "gaussian")
+"""What only serves the accuracy of others; it is no part of the public functions."""
+__all__ = [name for name in OPS if name not in HELPERS]

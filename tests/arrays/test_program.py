@@ -1,6 +1,5 @@
 """Programs: what a compiled graph and a vectorized function give, against the eager engine and finite differences."""
 
-import copy
 import itertools
 import math
 import multiprocessing
@@ -32,7 +31,7 @@ def eager(f, points):
         out = f(*inputs)
         if isinstance(out, Value):
             out.backward()
-        values.append(float(out))
+        values.append(getattr(out, "data", out))
         gradients.append([x.grad for x in inputs])
     return np.array(values), list(np.array(gradients).T)
 
@@ -619,7 +618,7 @@ def test_memory_beyond_the_results_is_bounded():
 
 
 def each(f, *arrays):
-    return np.array([float(f(*map(float, point))) for point in zip(*arrays, strict=True)])
+    return np.array([f(*map(float, point)) for point in zip(*arrays, strict=True)])
 
 
 def newton(a):
@@ -755,16 +754,6 @@ def test_what_raises_at_every_point_raises():
 
     with pytest.raises(ValueError, match="my own"):
         vectorize(wrong)([1.0, 2.0])
-
-
-@pytest.mark.parametrize(
-    "freeze",
-    [float, int, "{:.2f}".format, math.sin, Value.detach, copy.deepcopy, pickle.dumps],
-    ids=["float", "int", "format", "math.sin", "detach", "deepcopy", "pickle"],
-)
-def test_freezing_a_number_while_recording_raises(freeze):
-    with pytest.raises(TypeError, match=r"cannot turn x into a float while recording a program: the number 0.5 would be frozen"):
-        vectorize(lambda x: x * float(freeze(x)))([0.5])
 
 
 def test_too_many_paths_say_how_many_points_are_left_and_what_split_them():

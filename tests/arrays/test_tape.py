@@ -42,7 +42,7 @@ def test_a_rule_is_run_once_however_many_nodes_have_it() -> None:
         runs.append(x)
         return 2 * x
 
-    square = ops.declare("test_square", lambda x: x * x, (rule,), lambda x: x * x)
+    square = ops.declare("test_square", lambda x: x * x, (rule,), array=lambda x: x * x)
     x = Value(1.0)
     y = x
     for _ in range(5):

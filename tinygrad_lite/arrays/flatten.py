@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from .. import ops
+from ..op import constant
 from ..value import Value, node_of, topological_order
 from .tape import LIST, UNIFORM, VARYING, Trace, uncollected
 
@@ -35,7 +36,7 @@ def flattened(
 
 
 def _item(trace: Trace, node: Value, items: dict[Value, int], sums: _Sums) -> int:
-    if node.op is ops.constant:
+    if node.op is constant:
         return trace.item(trace.tape.constant(node.data))
     found = sums.found.get(node)
     if found is None:
@@ -60,7 +61,7 @@ def dependents(order: Iterable[Value], inputs: set[Value]) -> set[Value]:
     return found
 
 
-ONE = node_of(1.0, ops.constant, (), ())
+ONE = node_of(1.0, constant, (), ())
 """What the bias among the terms of a sum is multiplied by: then it is one more weight of a matrix product."""
 
 

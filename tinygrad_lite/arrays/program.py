@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from .. import ops
+from ..op import constant
 from ..value import Value, topological_order
 from . import dask
 from .flatten import flattened
@@ -240,7 +240,7 @@ def _check(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None:
             kind = type(value).__name__
             raise TypeError(f"compile: expected a Value or a list of Values as input {i}, got {kind}")
         if value.op is not None:
-            what = "a constant" if value.op is ops.constant else f"the result of {value.op.name}"
+            what = "a constant" if value.op is constant else f"the result of {value.op.name}"
             raise ValueError(f"compile: expected a leaf as input {i}, got {what}, {value!r}")
         if value in seen:
             raise ValueError(f"compile: {value!r} is given twice, the second time as input {i}")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import ops
+from ..checks import number
+from ..op import constant
 from ..value import Value, node_of, topological_order, truths
 from .flatten import dependents
 from .kernels import Group, check_count, kernels
@@ -95,7 +97,7 @@ class _Path:
         """The first comparison that came out otherwise at one of the points."""
         for node, truth in self.guards:
             if ((self.of(node, range(len(columns)))(*columns) != 0) != truth).any():
-                texts = [f"{x.data:g}" if x.op is ops.constant else x.label or "…" for x in node.args]
+                texts = [f"{x.data:g}" if x.op is constant else x.label or "…" for x in node.args]
                 return node.op.written(texts) if node.op else str(node.label)
         return "none"
 
@@ -106,7 +108,7 @@ def _checked(output: Any, asked: Iterable[tuple[Value, bool | None]]) -> Value:
         problem = "the function caught the error of an operation, which other points may not raise"
         raise TypeError(f"vectorize: {problem}; compare before, or use tl.where")
     try:
-        return output if isinstance(output, Value) else node_of(ops.number(output), ops.constant, (), ())
+        return output if isinstance(output, Value) else node_of(number(output), constant, (), ())
     except TypeError:
         kind = type(output).__name__
         raise TypeError(f"vectorize: expected a function that returns one Value, got {kind}") from None

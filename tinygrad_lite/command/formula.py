@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ..ops import OPS, Op
+from ..op import OPS, Op
 from ..value import Value
 from .tokens import FormulaError, Token, code_points, read_number, shortened, targets, tokens
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import math
 
-from ..ops import Op, Operand, add, constant, dot, mul, neg, number, stop_gradient
+from ..checks import number
+from ..op import Op, Operand, constant
+from ..ops import add, dot, neg, stop_gradient
+from ..simplify import BUT_FOR_SIGN_OF_ZERO, simpler
 from ..value import Value, node_of, topological_order
 
 TYPE_CHECKING = False
@@ -119,8 +122,8 @@ def _record(op: Op, args: list[Value | float], memo: Memo) -> Value | float:
     numbers = [arg.data if isinstance(arg, Value) else arg for arg in args]
     if not any(isinstance(arg, Value) for arg in args):
         return _ieee(op, numbers)
-    if (simpler := _simplified(op, args)) is not None:
-        return simpler
+    if (found := _simplified(op, args, memo)) is not None:
+        return found
     key = _key(op, args)
     if key not in memo:
         nodes = [arg if isinstance(arg, Value) else node_of(arg, constant, (), ()) for arg in args]
@@ -136,22 +139,16 @@ def _ieee(op: Op, numbers: Sequence[float]) -> float:
         return float(op.at_arrays(*([x] for x in numbers))[0])
 
 
-def _simplified(op: Op, args: Sequence[Value | float]) -> Value | float | None:
-    """What x + 0, 1·x, x^1, … are; None if there is nothing simpler. Exact, but for the sign of a zero."""
-    x, y = (*args, None)[:2]
-    left, right = (None if isinstance(arg, Value) else arg for arg in (x, y))
-    match op.name, left, right:
-        case ("add", 0.0, _) | ("mul", 1.0, _):
-            return y
-        case ("add" | "sub", _, 0.0) | ("mul" | "div" | "pow", _, 1.0):
-            return x
-        case ("pow", _, 0.0):
-            return 1.0
-        case ("neg", None, _) if isinstance(x, Value) and x.op is neg:
-            return x.args[0]
-        case ("where", float(), _):
-            return args[1] if left else args[2]
-    return None
+def _simplified(op: Op, args: Sequence[Value | float], memo: Memo) -> Value | float | None:
+    """What x + 0, 1·x, x^1, … are; None if there is nothing simpler."""
+    if op is neg and isinstance(args[0], Value) and args[0].op is neg:
+        return args[0].args[0]
+    numbers = [None if isinstance(arg, Value) else arg for arg in args]
+    found = simpler(op, numbers, BUT_FOR_SIGN_OF_ZERO)
+    if not isinstance(found, tuple):
+        return found
+    kind, i = found
+    return args[i] if kind == "same" else _record(neg, [args[i]], memo)
 
 
 def _gradient(output: Value, inputs: list[Value], memo: Memo) -> list[Value]:
@@ -171,11 +168,11 @@ def _gradient(output: Value, inputs: list[Value], memo: Memo) -> list[Value]:
             continue
         wanted = [arg in depends for arg in node.args]
         args = [_Term(_folded(arg), memo) for arg in node.args]
-        partials = node.op.differentiate(_Term(node, memo), args, wanted)  # type: ignore[union-attr]
-        for arg, p in zip(node.args, partials, strict=True):
+        t = _Term(adjoint, memo)
+        terms = node.op.terms(t, _Term(node, memo), args, wanted)  # type: ignore[union-attr]
+        for arg, p in zip(node.args, terms, strict=True):
             if p is not None:
-                value = p.value if isinstance(p, _Term) else number(p)
-                term = _record(mul, [adjoint, value], memo)
+                term = p.value if isinstance(p, _Term) else number(p)
                 adjoints[arg] = _record(add, [adjoints[arg], term], memo) if arg in adjoints else term
     recorded = set(order)
     return [_result(adjoints.get(node, 0.0), recorded) for node in inputs]

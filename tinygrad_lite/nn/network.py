@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.kernels import kernels
 from ..arrays.program import Program, compile
-from ..ops import OPS, constant, dot, number
+from ..checks import number
+from ..op import OPS, constant
+from ..ops import dot
 from ..value import Value, node_of
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 
 from ..op import OPS, RESERVED, Op, constant
+from ..ops import HELPERS
 from ..value import Value, topological_order
 from .notation import LATEX, TEXT, Notation, Symbol, differentiate, number_written, write
 from .steps import Arg, Backward, Forward, Term, held, reached, steps
@@ -270,7 +271,7 @@ def table(operations: Iterable[Op] | None = None) -> str:
     | `tanh` | `tanh(x)` | `1 - tanh(x)^2` | |
     """
     if operations is None:
-        operations = [op for name, op in OPS.items() if name in RESERVED]
+        operations = [op for name, op in OPS.items() if name in RESERVED and name not in HELPERS]
     head = "| function | is written | derivative for each argument | defined for |\n|---|---|---|---|"
     return "\n".join([head, *map(_row, operations)])
 

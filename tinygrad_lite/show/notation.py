@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from ..op import OPS, Op, Operand, number
+from ..checks import number
+from ..op import OPS, Op, Operand
 from .naming import shown
 
 TYPE_CHECKING = False
@@ -201,9 +202,9 @@ def _frame(op: Op, count: int, latex: bool) -> tuple[list[float], float]:
             needed.append(0)
             continue
         product = re.search(r"(·|\\cdot)\s*$", before) or re.match(r"\s*(·|\\cdot)", after)
-        precedence = max(op.precedence, 2) if product else op.precedence
+        precedence: float = max(op.precedence, 2) if product else op.precedence
         first = i == 0 and count > 1
-        needed.append({1: 1, 2: 1.5}[precedence] if first and precedence in (1, 2) else min(precedence + 1, 9))
+        needed.append({1.0: 1.0, 2.0: 1.5}[precedence] if first and precedence in (1, 2) else min(precedence + 1, 9))
     tightness: float = op.precedence
     if latex and "^" in written:
         tightness = min(4, tightness)  # (e^x)^2
@@ -214,5 +215,5 @@ def _frame(op: Op, count: int, latex: bool) -> tuple[list[float], float]:
 
 def differentiate(op: Op, out: Symbol, args: Sequence[Symbol], wanted: Sequence[bool]) -> list[Symbol | None]:
     """∂out/∂arg for each argument, by the textbook's rule where there is one; None where no derivative flows."""
-    partials = Op(op.name, op.scalar, op.textbook or op.partials).differentiate(out, args, wanted)
+    partials = op.differentiate(out, args, wanted, textbook=True)
     return [p if p is None or isinstance(p, Symbol) else Symbol(number=float(p)) for p in partials]

@@ -105,13 +105,25 @@ def adjoints(forward: Sequence[Forward]) -> list[float]:
 
     No `grad` is read or written: explanations and pictures are right before `backward`, and after two.
     """
-    found = [0.0] * len(forward)
-    found[-1] = 1.0
+    found: dict[int, float] = {forward[-1].index: 1.0}
     for step in reversed(forward):
-        for arg in step.args:
-            if arg.partial is not None:
-                found[arg.index] += found[step.index] * arg.partial
-    return found
+        if step.index in found and step.args:
+            for arg, term in zip(step.args, terms(step, found[step.index]), strict=True):
+                if term is not None:
+                    found[arg.index] = found.get(arg.index, 0.0) + term
+    return [found.get(step.index, 0.0) for step in forward]
+
+
+def terms(step: Forward, adjoint: float) -> list[float | None]:
+    """What a node adds to the adjoint of each of its arguments."""
+    op = step.op
+    assert op is not None  # noqa: S101  # it has arguments
+    numbers = [arg.number for arg in step.args]
+    wanted = [arg.partial is not None for arg in step.args]
+    try:
+        return op.terms(adjoint, step.value, numbers, wanted)
+    except (ArithmeticError, ValueError):
+        return op.terms_ieee(adjoint, step.value, numbers, wanted)
 
 
 def reached(forward: Iterable[Forward], among: Collection[int]) -> dict[int, int]:

@@ -1,0 +1,105 @@
+"""What is let in: numbers, whole numbers, rules."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+
+def number(x: Any) -> float:
+    """`x` as a float, if it is one real number: int, bool, Fraction, Decimal, of NumPy, 0-d.
+
+    Raises TypeError for anything else (a str, None, a list, a complex, another Value) and
+    OverflowError for an int above 1.8e308.
+    """
+    if type(x) is float:
+        return x
+    if isinstance(x, (int, numbers.Real)) or _is_decimal(x):  # int first: it is found at once
+        try:
+            return float(x)
+        except OverflowError:
+            raise OverflowError("a Value holds a float, got an integer above 1.8e308") from None
+    shape = getattr(x, "shape", None)
+    if shape == () and not isinstance(x, numbers.Complex):
+        return number(x.item())
+    if shape:
+        advice = "to evaluate a graph over arrays, compile it"
+        raise TypeError(f"a Value holds one number, got an array of shape {shape}; {advice}")
+    raise TypeError(f"a Value holds one number, got {type(x).__name__}")
+
+
+def _is_decimal(x: Any) -> bool:
+    """Decimal alone is registered as a Number that is neither Real nor Complex."""
+    return isinstance(x, numbers.Number) and not isinstance(x, numbers.Complex)
+
+
+def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
+    """`x` as an int, if it is a whole number of at least `least`; True and 1.0 are none.
+
+    >>> check_whole("fit", "epochs", 0)
+    Traceback (most recent call last):
+    ...
+    ValueError: fit: expected epochs to be a whole number >= 1, got 0
+
+    Raises TypeError for what is no whole number, ValueError for one that is too small.
+    """
+    message = f"{name}: expected {what} to be a whole number >= {least}, got {x!r}"
+    if isinstance(x, bool) or not hasattr(x, "__index__"):
+        raise TypeError(message)
+    whole = operator.index(x)
+    if whole < least:
+        raise ValueError(message)
+    return whole
+
+
+def check_declaration(
+    name: Any, reserved: Collection[str], scalar: Any, partials: Any, terms: Any
+) -> None:
+    """Refuse a declaration whose name is taken or whose rules are none, or do not fit."""
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise ValueError(f"declare: expected an identifier as the name, got {name!r}")
+    if name in reserved:
+        raise ValueError(f"declare: {name!r} is an operation of the package; choose another name")
+    if (partials is None) == (terms is None):
+        raise TypeError(f"declare: {name!r} needs either partials or terms")
+    if terms is None:
+        _check_rules(name, scalar, partials, 1)
+    else:
+        _check_rules(name, scalar, terms, 2)
+
+
+def _check_rules(name: str, scalar: Any, rules: Any, before: int) -> None:
+    """Rules take `before` operands, (out) or (t, out), and then the arguments."""
+    parts = rules if isinstance(rules, tuple) else (rules,)
+    for part in (scalar, *parts):
+        is_number = part is not scalar and isinstance(part, float | int | None)
+        if not (callable(part) or is_number):
+            raise TypeError(
+                f"declare: {name!r} needs a function or a number for each part, got {part!r}"
+            )
+    if not isinstance(rules, tuple):
+        return
+    count = len(rules)
+    if not _takes(scalar, count):
+        raise TypeError(f"declare: {name!r} has {count} rule(s), one for each argument of scalar")
+    for i, rule in enumerate(rules):
+        if callable(rule) and not _takes(rule, before + count):
+            operands = ("t, out", "out")[before == 1]
+            raise TypeError(
+                f"declare: rule {i} of {name!r} must take {operands} and {count} argument(s)"
+            )
+
+
+def _takes(function: Any, count: int) -> bool:
+    """Whether a function of Python takes so many arguments; of others it is not asked."""
+    code: CodeType | None = getattr(function, "__code__", None)
+    if code is None:
+        return True
+    most = math.inf if code.co_flags & 4 else code.co_argcount  # 4: it takes *args
+    return code.co_argcount - len(function.__defaults__ or ()) <= count <= most

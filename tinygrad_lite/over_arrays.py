@@ -1,0 +1,88 @@
+"""Operations over NumPy's arrays, and NumPy's functions of operands."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .op import Op
+
+
+def at_arrays(op: Op, args: Sequence[Any]) -> Any:
+    """The result over arrays that broadcast, by IEEE 754: inf and nan, no exception, no warning."""
+    import numpy as np
+
+    # A Python number stays one: as a 0-d array it would turn float32 into float64.
+    arrays: list[Any] = [arg if type(arg) is float else np.asarray(arg) for arg in args]
+    for each in arrays:
+        if type(each) is not float and each.dtype.kind not in "biuf":
+            raise TypeError(f"{op.name}: expected arrays of real numbers, got dtype {each.dtype}")
+    with np.errstate(all="ignore"):
+        if op.array is None:
+            result = np.frompyfunc(functools.partial(_or_nan, op.scalar), len(arrays), 1)(*arrays)
+        elif not isinstance(op.array, str):
+            result = op.array(*arrays)
+        elif op.arity is None:
+            result = functools.reduce(getattr(np, op.array), arrays)
+        else:
+            result = getattr(np, op.array)(*arrays)
+    result = np.asarray(result)
+    return result if result.dtype.kind == "f" else result.astype(float)
+
+
+def _or_nan(scalar: Callable[..., float], *args: float) -> float:
+    try:
+        return scalar(*args)
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def elementwise(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """A function at each element of arrays that broadcast, an array of objects; at scalars, one."""
+    if not any(_is_array(arg) for arg in args):
+        return function(*args)
+    import numpy as np
+
+    arrays = []
+    for arg in args:
+        array = np.empty(np.shape(arg) if _is_array(arg) else (), object)
+        array[...] = arg
+        arrays.append(array)
+    return np.frompyfunc(function, len(arrays), 1)(*arrays)
+
+
+def _is_array(x: Any) -> bool:
+    """Whether it has axes. Only its class is asked: an operand may have methods of any name."""
+    return hasattr(type(x), "shape") and bool(x.shape)
+
+
+def at_ufunc(
+    ops: Iterable[Op], name: str, method: str, inputs: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """A function of NumPy where an operand is among its arguments: the operation of that name.
+
+    Raises TypeError if there is none, or for a reduction or a place to write to.
+    """
+    there = _by_numpy_name(ops)
+    if name not in there or method != "__call__" or options:
+        call = name if method == "__call__" else f"{name}.{method}"
+        given = "".join(f", {option}=" for option in options)
+        known = ", ".join(sorted(there))
+        raise TypeError(f"np.{call}(x{given}): no such operation; on Values there are {known}")
+    return elementwise(there[name], inputs)
+
+
+def _by_numpy_name(ops: Iterable[Op]) -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {
+        "positive": operator.pos,
+        "square": lambda x: x * x,
+        "reciprocal": lambda x: 1 / x,
+    }
+    for op in ops:
+        if isinstance(op.array, str):
+            found.setdefault(op.array, op)
+    return found

@@ -1,0 +1,61 @@
+"""What is simpler and the same: x + 0, 1·x, x^1. One place for derivatives, programs and formulas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .op import Op
+
+EXACT, BUT_FOR_SIGN_OF_ZERO, OF_FINITE_NUMBERS = range(3)
+"""How exactly it is the same: to the bit; -0.0 may become 0.0; 0·inf and 0·nan may become 0 too."""
+
+Simpler = tuple[str, int] | float | None
+
+# Operation, which operand is which number, what it then is, and how exactly.
+_SIMPLER: list[tuple[str, int, float, Simpler, int]] = [
+    ("add", 0, -0.0, ("same", 1), EXACT),
+    ("add", 1, -0.0, ("same", 0), EXACT),
+    ("add", 0, 0.0, ("same", 1), BUT_FOR_SIGN_OF_ZERO),
+    ("add", 1, 0.0, ("same", 0), BUT_FOR_SIGN_OF_ZERO),
+    ("sub", 1, 0.0, ("same", 0), EXACT),
+    ("sub", 1, -0.0, ("same", 0), BUT_FOR_SIGN_OF_ZERO),
+    ("sub", 0, -0.0, ("neg", 1), EXACT),
+    ("sub", 0, 0.0, ("neg", 1), BUT_FOR_SIGN_OF_ZERO),
+    ("mul", 0, 1.0, ("same", 1), EXACT),
+    ("mul", 1, 1.0, ("same", 0), EXACT),
+    ("mul", 0, -1.0, ("neg", 1), EXACT),
+    ("mul", 1, -1.0, ("neg", 0), EXACT),
+    ("mul", 0, 0.0, 0.0, OF_FINITE_NUMBERS),
+    ("mul", 1, 0.0, 0.0, OF_FINITE_NUMBERS),
+    ("div", 1, 1.0, ("same", 0), EXACT),
+    ("div", 1, -1.0, ("neg", 0), EXACT),
+    ("div", 0, 0.0, 0.0, OF_FINITE_NUMBERS),
+    ("pow", 1, 1.0, ("same", 0), EXACT),
+    ("pow", 1, 0.0, 1.0, EXACT),
+    ("pow", 1, -0.0, 1.0, EXACT),
+]
+_ROWS = {
+    name: [row for row in _SIMPLER if row[0] == name] for name in {row[0] for row in _SIMPLER}
+}
+
+
+def simpler(op: Op, numbers: Sequence[float | None], level: int) -> Simpler:
+    """What an operation is if it is something simpler: a number, an operand or its negative.
+
+    `numbers` has the number of each operand that is a constant, else None. The answer is a number,
+    `("same", i)` for operand i, `("neg", i)` for its negative, or None.
+
+    >>> from .ops import add, mul
+    >>> simpler(mul, [1.0, None], EXACT), simpler(mul, [None, -1.0], EXACT)
+    (('same', 1), ('neg', 0))
+    >>> simpler(add, [None, 0.0], EXACT), simpler(add, [None, 0.0], BUT_FOR_SIGN_OF_ZERO)
+    (None, ('same', 0))
+    """
+    if op.name == "where" and numbers[0] is not None:
+        return "same", 1 if numbers[0] else 2
+    for _, i, x, what, exactness in _ROWS.get(op.name, ()):
+        given = numbers[i]
+        if given == x and exactness <= level and math.copysign(1.0, x) == math.copysign(1.0, given):
+            return what
+    return None
