@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..op import OPS, Op
+from ..ops import HELPERS
 from ..value import Value
 from .tokens import FormulaError, Token, code_points, read_number, shortened, targets, tokens
 
@@ -284,4 +285,4 @@ class _Expression:
 
 def functions() -> dict[str, Op]:
     """The operations that a formula can call: those that take one list at most."""
-    return {name: op for name, op in OPS.items() if op.lists < 2}
+    return {name: op for name, op in OPS.items() if op.lists < 2 and name not in HELPERS}

@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
 
-from ..ops import OPS
+from ..op import OPS
+from ..ops import HELPERS
 from ..show.explain import table
 from ..value import Value
 from .formula import CONSTANTS, SPELLINGS, functions
@@ -61,7 +62,7 @@ def operations() -> str:
     notes = {
         "other names": (f"{name} = {op}" for name, op in SPELLINGS.items()),
         "numbers": (f"{name} = {x!r}" for name, x in CONSTANTS.items()),
-        "in Python only": (name for name in OPS if name not in functions()),
+        "in Python only": (name for name in OPS if name not in {*functions(), *HELPERS}),
     }
     wrapped = (textwrap.fill(f"{title}: {', '.join(note)}", 100) for title, note in notes.items())
     return "\n".join([*lines, "", *wrapped])
