@@ -776,7 +776,7 @@ def test_a_caught_error_is_no_branch():
 
     with pytest.raises(TypeError, match=r"vectorize: the function caught the error of an operation, which other points m"):
         vectorize(f)([-1.0, 2.0])
-    assert vectorize(f)([2.0, 3.0]).tolist() == [math.log(2.0), math.log(3.0)]
+    assert vectorize(f)([2.0, 3.0]).tolist() == pytest.approx([math.log(2.0), math.log(3.0)], rel=1e-15)
 
 
 def test_a_path_that_raises_is_one_path():

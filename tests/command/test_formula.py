@@ -68,6 +68,12 @@ def failure(text: str, **values: float) -> FormulaError:
         ("1 + 2 > 2 * 1", 1.0),
         ("-1 < -2**2 + 4", 1.0),
         ("(1 < 2) < 2", 1.0),
+        ("7 % 4 * 2", 6.0),
+        ("-7 % 4", 1.0),
+        ("-7 // 2 + 7 // -2", -8.0),
+        ("2 ** 7 // 3 ** 2 % 5", 4.0),
+        ("7 mod 4 + 7 mod (2 * 2)", 6.0),
+        ("mod(7, 4) + floor(-1.5)", 1.0),
     ],
 )
 def test_a_formula_has_the_value_that_python_gives_it(text: str, expected: float) -> None:
@@ -78,7 +84,7 @@ numbers = st.sampled_from(["0.", "1.", ".5", "2e0", "3.25", "1E2", "1e-3", "7.0e
 formulas = st.recursive(
     numbers | st.sampled_from("abc"),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "**", " - "]), inner).map("".join),
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "%", "//", "**", " - "]), inner).map("".join),
         st.tuples(st.sampled_from(["-", "+", "- "]), inner).map("".join),
         inner.map("({})".format),
     ),
@@ -181,6 +187,11 @@ def test_any_text_has_a_value_or_is_a_formula_error(text: str) -> None:
         ("a|a", "unexpected '|'; no bar is open", 1),
         ("(a|a)", "unexpected '|'; no bar is open", 2),
         ("|a, a|", "unexpected ','; it stands between the arguments of a function", 2),
+        ("a mod (a", "'(' is never closed; add ')'", 6),
+        ("a mod (a, a)", "unexpected ','; it stands between the arguments of a function", 8),
+        ("1/0 + 1", "div(1.0, 0.0): division by zero", 1),
+        ("a % 0", "mod(2.0, 0.0): division by zero (node 'a')", 2),
+        ("a // 0", "floordiv(2.0, 0.0): division by zero (node 'a')", 2),
         ("||", "expected a number, a name or '(', got the end", 2),
         ("e = e + 1", "no value for e; add e=NUMBER", 4),
         ("c = pi; pi = 3; c", "no value for pi; add pi=NUMBER", 4),
@@ -302,6 +313,8 @@ def test_names_are_compared_without_normalisation() -> None:
         ("(a ≤ b) + (a ≥ b) + (a ≠ b)", "(a <= b) + (a >= b) + (a != b)"),
         ("σ(a)", "sigmoid(a)"),
         ("π·a", "pi*a"),
+        ("φ(a) + Φ(b)", "norm_pdf(a) + norm_cdf(b)"),
+        ("b mod a + b mod (a·b)", "b % a + b % (a*b)"),
     ],
 )
 def test_the_signs_of_mathematics_are_read_too(text: str, same: str) -> None:
@@ -314,6 +327,7 @@ def test_the_signs_of_mathematics_are_read_too(text: str, same: str) -> None:
         "c = a*b + a**2; d = abs(a - c)**0.5/b; e = sigmoid(-d)*max(c, 1)",
         "c = a > b; d = where(c, a, b); e = (d <= a) + (d != b)*(c >= d)",
         "c = -(a + b)*(a - b); d = c**-2; e = a/(b/d)",
+        "c = a % (b - 0.75) + 1; d = c // b + (a + b) % c; e = norm_cdf(d)*norm_pdf(c)",
     ],
 )
 def test_what_an_explanation_says_of_the_values_can_be_typed_back(text: str) -> None:
@@ -352,7 +366,7 @@ def test_other_spellings_are_those_of_mathematics_python_and_numpy(name: str, op
     args = [0.5] if name == "arctanh" else args
     result = value(f"{name}({', '.join(map(repr, args))})")
     if known is None:
-        assert (name, op) in [("ln", "log"), ("σ", "sigmoid")]
+        assert (name, op) in [("ln", "log"), ("σ", "sigmoid"), ("φ", "norm_pdf"), ("Φ", "norm_cdf")]
     else:
         expected = known(args) if name in ("max", "min") else known(*args)
         assert result == pytest.approx(expected, rel=1e-15)

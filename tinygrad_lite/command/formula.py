@@ -39,6 +39,9 @@ SIGNS = {
     "·": ("mul", _PRODUCT),
     "×": ("mul", _PRODUCT),
     "/": ("div", _PRODUCT),
+    "//": ("floordiv", _PRODUCT),
+    "%": ("mod", _PRODUCT),
+    "mod": ("mod", _PRODUCT),
     "**": ("pow", _POWER),
     "^": ("pow", _POWER),
 }
@@ -52,12 +55,17 @@ SPELLINGS = {
     "arcsinh": "asinh",
     "arccosh": "acosh",
     "arctanh": "atanh",
+    "arctan2": "atan2",
     "absolute": "abs",
     "fabs": "abs",
     "max": "maximum",
     "min": "minimum",
     "power": "pow",
+    "remainder": "mod",
+    "floor_divide": "floordiv",
     "σ": "sigmoid",
+    "φ": "norm_pdf",
+    "Φ": "norm_cdf",
 }
 """Other names of operations: those of mathematics, of Python and of NumPy."""
 
@@ -186,8 +194,9 @@ class _Expression:
 
     def read_operator(self, token: Token) -> bool:
         """Take what may follow an operand, and say whether another is expected."""
-        if token.text in SIGNS:
-            return self.read_sign(token)
+        sign = token.name if token.kind == "call" else token.text  # a mod (b + c) looks like a call
+        if sign in SIGNS:
+            return self.read_sign(token, *SIGNS[sign])
         if token.text not in (",", ")", "|"):
             got = repr(shortened(token.text))
             raise self.error(f"expected an operator, got {got}; a product is written with *", token)
@@ -205,15 +214,18 @@ class _Expression:
         opened = "parenthesis" if token.text == ")" else "bar"
         raise self.error(f"unexpected {token.text!r}; no {opened} is open", token)
 
-    def read_sign(self, token: Token) -> bool:
+    def read_sign(self, token: Token, name: str, precedence: int) -> bool:
         """Take an operator, after those that bind more tightly; an operand is expected after it."""
-        name, precedence = SIGNS[token.text]
         self.compute(precedence + (precedence in (_POWER, _COMPARISON)))
         # ** alone groups from the right. A comparison of a comparison is no chain as in Python.
         if self.pending and self.pending[-1].precedence == precedence == _COMPARISON:
             advice = "comparisons do not chain: write (a < b) * (b < c) for a < b < c"
             raise self.error(f"unexpected {token.text!r}; {advice}", token)
-        self.pending.append(_Pending(token, OPS[name], precedence, len(self.operands) - 1))
+        count = len(self.operands)
+        self.pending.append(_Pending(token, OPS[name], precedence, count - 1))
+        if token.kind == "call":
+            opened = Token("sign", "(", token.start + len(token.text) - 1)
+            self.pending.append(_Pending(opened, None, 0, count))
         return True
 
     def compute(self, precedence: int) -> None:
