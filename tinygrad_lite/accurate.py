@@ -1,4 +1,4 @@
-"""Functions of floats that need care, each with its source: what `ops.py` and `functional.py` build on."""
+"""Functions of floats that need care, each with its source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOG_OF_LEAST = 746.0  # e^-746 is 0
 
 
 def power(x: float, y: float) -> float:
-    """x**y; inf where it overflows, as x*x is: the derivative of x² may still be an ordinary number."""
+    """x**y; inf where it overflows, as x*x is: the derivative of x² may still be ordinary."""
     try:
         out: float | complex = x**y
     except OverflowError:
@@ -63,7 +63,7 @@ def extremum(best: Callable[..., float]) -> Callable[..., float]:
 
 
 def exp_difference(x: float, y: float) -> float:
-    """e^(x - y) with what x - y lost in rounding (Knuth's TwoSum), which would cost up to 30 ulp."""
+    """e^(x - y) with what x - y lost in rounding (Knuth's TwoSum): it would cost up to 30 ulp."""
     difference = x - y
     part = difference - x
     lost = (x - (difference - part)) - (y + part)

@@ -1,11 +1,12 @@
-"""What is let in: numbers, whole numbers, rules."""
+"""What is let in: numbers, whole numbers, arguments, declarations; and what is said of the rest."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +57,45 @@ def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
     if whole < least:
         raise ValueError(message)
     return whole
+
+
+def number_for(name: str, arity: int | None, x: Any) -> float:
+    """`number`, which for a list says how the operation of that name is called."""
+    if isinstance(x, list | tuple):
+        several = f"{name}(*xs)" if arity is None else f"[{name}(x) for x in xs]"
+        kind = type(x).__name__
+        raise TypeError(f"{name}: expected numbers or Values, got a {kind}; write {several}")
+    return number(x)
+
+
+def in_a_row(name: str, arity: int | None, lists: int, args: Sequence[Any]) -> Sequence[Any]:
+    """The operands of a call, in a row: of `dot([w1, w2], [x1, x2])` w1, w2, x1, x2."""
+    if not lists:
+        if len(args) != arity and (arity is not None or not args):
+            raise TypeError(f"{name}: expected {arity or 'at least 1'} arguments, got {len(args)}")
+        return args
+    if len(args) != lists:
+        raise TypeError(f"{name}: expected {lists} sequence(s), got {len(args)} arguments")
+    found = [tuple(arg) for arg in args]
+    if len(set(map(len, found))) > 1:
+        lengths = " and ".join(str(len(each)) for each in found)
+        raise ValueError(f"{name}: expected sequences of one length, got {lengths}")
+    return tuple(itertools.chain(*found))
+
+
+def complaint(
+    error: Exception, name: str, args: Sequence[float], labels: Sequence[str], domain: str | None
+) -> Exception:
+    """What to raise instead of `error`: of its type, naming operation, arguments and labels."""
+    reason = str(error)
+    if isinstance(error, ZeroDivisionError):
+        reason = "division by zero"
+    elif isinstance(error, OverflowError):
+        reason = "the result is too large for a float"
+    elif domain:
+        reason = f"expected {domain}"
+    where = f" (node {', '.join(repr(label[:60]) for label in labels)})" if labels else ""
+    return type(error)(f"{name}({', '.join(map(repr, args))}): {reason}{where}")
 
 
 def check_declaration(

@@ -1,8 +1,8 @@
 """Recording and sweeping written out for one and two arguments: speed, and no meaning of its own.
 
 `value.py` and `op.py` say what happens, for any number of arguments. Most of the time goes into
-operations of one or two, so here are `Op.__call__`, `Value.apply` and `Op.pull` once more, for these.
-`install` puts them in place; without it everything gives the same, several times slower.
+operations of one or two, so here are `Op.__call__`, `Value.apply` and `Op.pull` once more, for
+these. `install` puts them in place; without it everything gives the same, several times slower.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _pull_of(op: Op) -> Callable[[Any], None]:
 
 
 def _at_floats(rule: Rule) -> Rule:
-    """A rule of the table with functions of floats for its operations: its cos is math.cos itself."""
+    """A rule of the table with functions of floats for operations: its cos is math.cos itself."""
     if not isinstance(rule, types.FunctionType) or rule.__module__ != ops.__name__:
         return rule  # what a rule of a user's names may change
     code, closure = rule.__code__, rule.__closure__

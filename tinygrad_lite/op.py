@@ -1,8 +1,8 @@
 """What an operation is, and what its rules run on.
 
 `ops.py` declares the operations. A rule of theirs is written once, with arithmetic and other
-operations, and runs on floats, on NumPy's arrays, and on every kind of `Operand`. The kinds, side by
-side, each a subclass that says in `apply` what an operation does to it:
+operations, and runs on floats, on NumPy's arrays, and on every kind of `Operand`. The kinds, side
+by side, each a subclass that says in `apply` what an operation does to it:
 
 | kind | where | what an operation gives |
 |---|---|---|
@@ -17,13 +17,12 @@ side, each a subclass that says in `apply` what an operation does to it:
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .checks import check_declaration, number
-from .over_arrays import at_arrays, at_ufunc, elementwise
+from .checks import check_declaration, complaint, in_a_row, number, number_for
+from .over_arrays import arrays_among, at_arrays, at_ufunc, elementwise, terms_at_arrays
 from .template import Part, Template, fill
 
 T = TypeVar("T")
@@ -68,7 +67,7 @@ class Operand:
 
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Any:
-        """The result of `op` at `args`, of which one at least is of this class or of a lower rank."""
+        """The result of `op` at `args`, of which one at least is of this class."""
         raise NotImplementedError
 
     __hash__ = object.__hash__  # by identity, though == is an operation
@@ -171,49 +170,16 @@ class Op:
         return _declared, (self.name,)
 
     def __call__(self, *args: Any) -> Any:
-        """A float of floats, an array of arrays, else of the kind of operand among the arguments."""
-        operands = self._counted(args)
-        types = set(map(type, operands))
-        kinds = [kind for kind in types if issubclass(kind, Operand)]
-        if any(hasattr(kind, "shape") and kind not in kinds for kind in types):
-            arrays = [x for x in operands if not isinstance(x, Operand) and getattr(x, "shape", None)]
-            if arrays and (kinds or any(array.dtype == object for array in arrays)):
-                return elementwise(self._at, operands)
-            if arrays:
-                return self.at_arrays(*operands)
+        """A float of floats, an array of arrays, else of the kind of operand among them."""
+        operands = in_a_row(self.name, self.arity, self.lists, args)
+        kinds = {kind for kind in set(map(type, operands)) if issubclass(kind, Operand)}
+        if arrays := arrays_among(operands, kinds):
+            if kinds or any(array.dtype == object for array in arrays):
+                return elementwise(self, operands)
+            return self.at_arrays(*operands)
         if kinds:
             return max(kinds, key=lambda kind: kind.rank).apply(self, operands)
-        return self._at_floats(*map(self._number, operands))
-
-    def _counted(self, args: Sequence[Any]) -> Sequence[Any]:
-        """The operands of a call, in a row: of `dot([w1, w2], [x1, x2])` w1, w2, x1, x2."""
-        if not self.lists:
-            if len(args) != self.arity and (self.arity is not None or not args):
-                expected = self.arity or "at least 1"
-                raise TypeError(f"{self.name}: expected {expected} arguments, got {len(args)}")
-            return args
-        if len(args) != self.lists:
-            expected = f"{self.lists} sequence(s)"
-            raise TypeError(f"{self.name}: expected {expected}, got {len(args)} arguments")
-        lists = [tuple(arg) for arg in args]
-        if len(set(map(len, lists))) > 1:
-            lengths = " and ".join(str(len(each)) for each in lists)
-            raise ValueError(f"{self.name}: expected sequences of one length, got {lengths}")
-        return tuple(itertools.chain(*lists))
-
-    def _at(self, *operands: Any) -> Any:
-        """The operation at operands in a row."""
-        if not self.lists:
-            return self(*operands)
-        length = len(operands) // self.lists
-        return self(*(operands[i * length : (i + 1) * length] for i in range(self.lists)))
-
-    def _number(self, x: Any) -> float:
-        if isinstance(x, list | tuple):
-            several = f"{self.name}(*xs)" if self.arity is None else f"[{self.name}(x) for x in xs]"
-            kind = type(x).__name__
-            raise TypeError(f"{self.name}: expected numbers or Values, got a {kind}; write {several}")
-        return number(x)
+        return self._at_floats(*(number_for(self.name, self.arity, x) for x in operands))
 
     def _at_floats(self, *args: float) -> float:
         try:
@@ -222,7 +188,7 @@ class Op:
             raise self.complaint(error, args) from None
 
     def at_arrays(self, *args: Any) -> Any:
-        """The result over arrays that broadcast, by IEEE 754: inf and nan, no exception or warning."""
+        """The result over arrays that broadcast, by IEEE 754: inf and nan, no exception."""
         return at_arrays(self, args)
 
     def differentiate(
@@ -237,7 +203,8 @@ class Op:
         return _run(rules, (out, *args), wanted)
 
     def terms(self, t: Any, out: Any, args: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
-        """t·∂out/∂arg for each argument: on the way back t is ∂root/∂out, on the way forth a change.
+        """t·∂out/∂arg for each argument: on the way back t is ∂root/∂out, on the way forth a
+        change.
 
         This, not the product with the partial, is what walks over a graph go by: a choice gives
         exactly 0 to what it did not choose, and a quotient does not overflow on the way.
@@ -251,12 +218,7 @@ class Op:
         self, t: float, out: float, args: Sequence[float], wanted: Sequence[bool]
     ) -> list[float | None]:
         """`terms` at floats where a rule meets a pole: inf or nan instead of an exception."""
-        import numpy as np
-
-        t_array, out_array, *arrays = (np.array([x]) for x in (t, out, *args))
-        with np.errstate(all="ignore"):
-            terms = self.terms(t_array, out_array, arrays, wanted)
-        return [None if term is None else float(np.ravel(term)[0]) for term in terms]
+        return terms_at_arrays(self, t, out, args, wanted)
 
     def pull(self, node: Any) -> None:
         """Add a node's terms to the `grad` of its arguments: the step of `backward`."""
@@ -268,15 +230,7 @@ class Op:
         self, error: Exception, args: Sequence[float], labels: Sequence[str] = ()
     ) -> Exception:
         """What to raise instead of `error`: of its type, naming operation, arguments and labels."""
-        reason = str(error)
-        if isinstance(error, ZeroDivisionError):
-            reason = "division by zero"
-        elif isinstance(error, OverflowError):
-            reason = "the result is too large for a float"
-        elif self.domain:
-            reason = f"expected {self.domain}"
-        where = f" (node {', '.join(repr(label[:60]) for label in labels)})" if labels else ""
-        return type(error)(f"{self.name}({', '.join(map(repr, args))}): {reason}{where}")
+        return complaint(error, self.name, args, labels, self.domain)
 
     def written(self, args: Sequence[str | Part], *, latex: bool = False) -> str:
         """The operation at arguments given as text; a `Part` gets the parentheses that it needs.
@@ -291,8 +245,10 @@ def _run(rules: Rules, operands: Sequence[Any], wanted: Sequence[bool]) -> list[
     if not isinstance(rules, tuple):
         results = rules(*operands)
         return [result if want else None for result, want in zip(results, wanted, strict=True)]
-    pairs = zip(rules, wanted, strict=True)
-    return [None if not want else rule(*operands) if callable(rule) else rule for rule, want in pairs]
+    return [
+        None if not want else rule(*operands) if callable(rule) else rule
+        for rule, want in zip(rules, wanted, strict=True)
+    ]
 
 
 def _at_one(terms: Rules) -> Rules:
@@ -327,7 +283,8 @@ def declare(
     domain: str | None = None,
     lists: int = 0,
 ) -> Op:
-    """Add an operation to the table and return it: it works on every route. `Op` describes the parts.
+    """Add an operation to the table and return it: it works on every route. `Op` describes the
+    parts.
 
     Rules are written with arithmetic and entries of the table: no `math`, no `if`.
 
@@ -340,8 +297,8 @@ def declare(
     """
     check_declaration(name, RESERVED, scalar, partials, terms)
     op = Op(
-        name, scalar, partials or (), terms, array, textbook, text, latex, precedence, latex_precedence,
-        domain, lists,
+        name, scalar, partials or (), terms, array, textbook, text, latex,
+        precedence, latex_precedence, domain, lists,
     )  # fmt: skip
     OPS[name] = op
     if op.arity == 1:
@@ -352,4 +309,4 @@ def declare(
 
 
 constant = Op("constant", float, partials=lambda out: ())
-"""The `op` of a number written in a formula: it gets no derivative. (The `op` of a leaf is None.)"""
+"""The `op` of a number written in a formula: it gets no derivative. That of a leaf is None."""

@@ -4,9 +4,9 @@ A declaration gives the value at floats and the partial derivatives. The rules a
 table's own language, arithmetic and other entries, so that one rule runs on all that the table runs
 on (`op.py` lists the kinds). A rule gets the result first: ∂out/∂x of out = e^x is out.
 
-`terms` instead of `partials`: rules that get t and give t·∂out/∂x, where that is not just a product.
-1/x overflows at 1e-310 where t/x does not; and a choice hands exactly 0 to what it did not choose,
-even where t is infinite or nan.
+`terms` instead of `partials`: rules that get t and give t·∂out/∂x, where that is not just a
+product. 1/x overflows at 1e-310 where t/x does not; and a choice hands exactly 0 to what it did
+not choose, even where t is infinite or nan.
 
 An entry is also the public function: `tanh(0.3)` is a float, `tanh(Value(0.3))` a Value,
 `tanh(array)` an array.
@@ -185,7 +185,8 @@ def _atan_slope(x: Any) -> Any:
 
 sin: Op = declare("sin", math.sin, (lambda out, x: cos(x),), array="sin", domain="a finite x")
 cos: Op = declare("cos", math.cos, (lambda out, x: -sin(x),), array="cos", domain="a finite x")
-tan: Op = declare("tan", math.tan, (lambda out, x: 1 + out * out,), array="tan", domain="a finite x")
+tan: Op = declare(
+    "tan", math.tan, (lambda out, x: 1 + out * out,), array="tan", domain="a finite x")
 asin: Op = declare(
     "asin", math.asin, (lambda out, x: 1 / sqrt((1 - x) * (1 + x)),), array="arcsin",
     domain="-1 <= x <= 1")

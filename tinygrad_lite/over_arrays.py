@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +41,31 @@ def _or_nan(scalar: Callable[..., float], *args: float) -> float:
         return math.nan
 
 
-def elementwise(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+def terms_at_arrays(
+    op: Op, t: float, out: float, args: Sequence[float], wanted: Sequence[bool]
+) -> list[float | None]:
+    """`Op.terms` at floats, by way of arrays of one element."""
+    import numpy as np
+
+    t_array, out_array, *arrays = (np.array([x]) for x in (t, out, *args))
+    with np.errstate(all="ignore"):
+        terms = op.terms(t_array, out_array, arrays, wanted)
+    return [None if term is None else float(np.ravel(term)[0]) for term in terms]
+
+
+def elementwise(op: Op, operands: Sequence[Any]) -> Any:
+    """An operation at each element of arrays that broadcast, as an array of objects."""
+    length = len(operands) // (op.lists or 1)
+
+    def call(*elements: Any) -> Any:
+        if not op.lists:
+            return op(*elements)
+        return op(*(elements[i : i + length] for i in range(0, len(elements), length)))
+
+    return at_elements(call, operands)
+
+
+def at_elements(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     """A function at each element of arrays that broadcast, an array of objects; at scalars, one."""
     if not any(_is_array(arg) for arg in args):
         return function(*args)
@@ -53,6 +77,12 @@ def elementwise(function: Callable[..., Any], args: Sequence[Any]) -> Any:
         array[...] = arg
         arrays.append(array)
     return np.frompyfunc(function, len(arrays), 1)(*arrays)
+
+
+def arrays_among(operands: Sequence[Any], but: Collection[type]) -> list[Any]:
+    """Those with axes, which are of no class of `but`."""
+    kinds = [kind for kind in set(map(type, operands)) - {*but} if hasattr(kind, "shape")]
+    return [x for x in operands if type(x) in kinds and x.shape] if kinds else []
 
 
 def _is_array(x: Any) -> bool:
@@ -73,7 +103,7 @@ def at_ufunc(
         given = "".join(f", {option}=" for option in options)
         known = ", ".join(sorted(there))
         raise TypeError(f"np.{call}(x{given}): no such operation; on Values there are {known}")
-    return elementwise(there[name], inputs)
+    return at_elements(there[name], inputs)
 
 
 def _by_numpy_name(ops: Iterable[Op]) -> dict[str, Callable[..., Any]]:

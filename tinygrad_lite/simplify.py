@@ -1,4 +1,4 @@
-"""What is simpler and the same: x + 0, 1·x, x^1. One place for derivatives, programs and formulas."""
+"""What is simpler and the same: x + 0, 1·x, x^1; for derivatives, programs and formulas."""
 
 from __future__ import annotations
 

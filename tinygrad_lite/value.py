@@ -1,9 +1,10 @@
-"""`Value`: a number that remembers how it was computed, and the walk back over that graph, `backward`.
+"""`Value`: a number that remembers how it was computed, and the walk back over that graph,
+`backward`.
 
-A node is data: its number, its operation, its arguments. An operation on Values looks its rule up in
-the table (`ops.py`), computes the number and records a node. `backward` finds the topological order of
-the graph below a root and lets each operation, from the root down, add its terms to the `grad` of its
-arguments.
+A node is data: its number, its operation, its arguments. An operation on Values looks its rule up
+in the table (`ops.py`), computes the number and records a node. `backward` finds the topological
+order of the graph below a root and lets each operation, from the root down, add its terms to the
+`grad` of its arguments.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ truths: ContextVar[list[tuple[Value, bool | None]] | None] = ContextVar("truths"
 class Value(Operand):
     """A number in a graph: a leaf if you make it, a node with arguments if an operation made it.
 
-    `data` is its number, `grad` the derivative of the root of the last `backward` with respect to it,
-    `op` and `args` how it was computed, `label` its name in pictures and explanations. `data` may be an
-    int, float, bool, Fraction, Decimal, NumPy scalar or 0-d array; anything else raises TypeError.
+    `data` is its number, `grad` the derivative of the root of the last `backward` with respect to
+    it, `op` and `args` how it was computed, `label` its name in pictures and explanations. `data`
+    may be an int, float, bool, Fraction, Decimal, NumPy scalar or 0-d array; anything else raises
+    TypeError.
 
     >>> a, b = Value(2.0, "a"), Value(1.0, "b")
     >>> e = (a + b) * (b + 1)
@@ -33,13 +35,13 @@ class Value(Operand):
     (6.0, 2.0, 5.0)
 
     Operators, comparisons included, are operations of the table and record nodes; `hash` is by
-    identity. Asked for its truth (`if x > 0`), a Value answers with its number. A subclass may carry
-    attributes; operations on it record plain Values. Threads may share Values to read; a `grad` that
-    two threads write is not protected.
+    identity. Asked for its truth (`if x > 0`), a Value answers with its number. A subclass may
+    carry attributes; operations on it record plain Values. Threads may share Values to read; a
+    `grad` that two threads write is not protected.
     """
 
-    # The first two arguments and their numbers have slots of their own: in tuples they would cost 27 %
-    # of recording, 41 % of `backward` and half as much memory again.
+    # The first two arguments and their numbers have slots of their own: in tuples they would cost
+    # 27 % of recording, 41 % of `backward` and half as much memory again.
     __slots__ = ("_data", "branched", "grad", "label", "left", "op", "right", "x", "y")
     rank: ClassVar[int] = 0
 
@@ -115,7 +117,8 @@ class Value(Operand):
     # Derivatives
 
     def partials(self) -> list[float | None]:
-        """∂self/∂arg for each of `args`, at `numbers`; None where no derivative flows, as to a constant.
+        """∂self/∂arg for each of `args`, at `numbers`; None where no derivative flows, as to a
+        constant.
 
         >>> (Value(2.0) * Value(3.0)).partials(), (Value(2.0) + 1).partials()
         ([3.0, 2.0], [1.0, None])
@@ -123,7 +126,8 @@ class Value(Operand):
         return self.terms(1.0)
 
     def terms(self, t: float) -> list[float | None]:
-        """t·∂self/∂arg for each of `args`: with t = ∂root/∂self, what `backward` adds to their `grad`.
+        """t·∂self/∂arg for each of `args`: with t = ∂root/∂self, what `backward` adds to their
+        `grad`.
 
         Infinite or nan where the derivative is.
         """
@@ -138,9 +142,9 @@ class Value(Operand):
     def backward(self, seed: float = 1.0) -> None:
         """Compute the derivative of this node with respect to all it depends on, times `seed`.
 
-        On leaves it is added to `grad`, until `zero_grad`; on other nodes it replaces what an earlier
-        call left there. Derivatives are infinite where they are (sqrt at 0). If a rule raises, every
-        `grad` is as before.
+        On leaves it is added to `grad`, until `zero_grad`; on other nodes it replaces what an
+        earlier call left there. Derivatives are infinite where they are (sqrt at 0). If a rule
+        raises, every `grad` is as before.
         """
         seed = number(seed)
         order = topological_order(self)
@@ -151,7 +155,7 @@ class Value(Operand):
                     node.grad = UNREACHED
             self.grad += seed
             for node in reversed(order):
-                # What no term was added to has nothing to hand on: 0 times an infinite partial is nan.
+                # What no term was added to has nothing to hand on: 0·inf would be nan.
                 if node.left is not None and node.grad is not UNREACHED:
                     node.op.pull(node)  # type: ignore[union-attr]  # None on leaves only
         except BaseException:
@@ -190,28 +194,10 @@ class Value(Operand):
         return f"a Value is not a float: {advice}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        for node in topological_order(self):
-            if id(node) not in memo:
-                args = [memo[id(arg)] for arg in node.args]
-                memo[id(node)] = node_of(node._data, node.op, args, *node._rest())
-        copied: Value = memo[id(self)]
-        return copied
+        return flat.copied(self, memo)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A flat list, since pickle recurses. Leaves go as objects: roots pickled together share them.
-        order = topological_order(self)
-        index = {node: i for i, node in enumerate(order)}
-        rows: list[Any] = []
-        for node in order:
-            if node.args or node is self:
-                args = [index[arg] for arg in node.args]
-                rows.append((node._data, node.op, args, *node._rest()))
-            else:
-                rows.append(node)
-        return _rebuilt, (rows,)
-
-    def _rest(self) -> tuple[Any, ...]:
-        return self.numbers, self.grad, self.label, self.branched
+        return flat.rebuilt, (flat.rows_below(self),)
 
 
 UNREACHED = float("0")
@@ -287,7 +273,8 @@ def complaint(op: Op, error: Exception, args: Sequence[Value]) -> Exception:
     """What to raise where `op` has no value at these arguments: it names them."""
     if (asked := truths.get()) is not None:
         asked.append((args[0], None))
-    return op.complaint(error, [arg._data for arg in args], [arg.label for arg in args if arg.label])
+    labels = [arg.label for arg in args if arg.label]
+    return op.complaint(error, [arg._data for arg in args], labels)
 
 
 def _in_order(first: Any, second: Any) -> tuple[Any, ...]:
@@ -304,11 +291,4 @@ def _checked_label(label: str | None) -> str | None:
     return label
 
 
-def _rebuilt(rows: list[Any]) -> Value:
-    order: list[Value] = []
-    for row in rows:
-        if not isinstance(row, Value):
-            data, op, args, *rest = row
-            row = node_of(data, op, [order[i] for i in args], *rest)
-        order.append(row)
-    return order[-1]
+from . import flat  # noqa: E402  # it makes Values

@@ -1,0 +1,48 @@
+"""A graph as a flat list of rows: pickled and copied without recursion, however deep it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .value import Value, node_of, topological_order
+
+
+def rows_below(root: Value) -> list[Any]:
+    """The graph as rows, arguments as places in the list.
+
+    Leaves stand as objects: roots that are pickled together share them.
+    """
+    order = topological_order(root)
+    index = {node: i for i, node in enumerate(order)}
+    rows: list[Any] = []
+    for node in order:
+        if node.args or node is root:
+            rows.append((node._data, node.op, [index[arg] for arg in node.args], *_rest(node)))
+        else:
+            rows.append(node)
+    return rows
+
+
+def rebuilt(rows: list[Any]) -> Value:
+    """The root of the graph that rows stand for."""
+    order: list[Value] = []
+    for row in rows:
+        if not isinstance(row, Value):
+            data, op, args, *rest = row
+            row = node_of(data, op, [order[i] for i in args], *rest)
+        order.append(row)
+    return order[-1]
+
+
+def copied(root: Value, memo: dict[int, Any]) -> Value:
+    """A copy of the graph for `copy.deepcopy`, which shares what its memo has copied already."""
+    for node in topological_order(root):
+        if id(node) not in memo:
+            args = [memo[id(arg)] for arg in node.args]
+            memo[id(node)] = node_of(node._data, node.op, args, *_rest(node))
+    copy: Value = memo[id(root)]
+    return copy
+
+
+def _rest(node: Value) -> tuple[Any, ...]:
+    return node.numbers, node.grad, node.label, node.branched
