@@ -21,6 +21,7 @@ import pytest
 import tinygrad_lite as tl
 import tinygrad_lite.arrays.dask
 from tinygrad_lite import Program, Value
+from tinygrad_lite.arrays import answers
 
 NEEDS = 'Dask is not installed: pip install "tinygrad_lite[distributed]"'
 
@@ -161,8 +162,8 @@ class Counted:
 
 @pytest.fixture(name="replays")
 def count_replays(monkeypatch):
-    replays, replayed = [], Program._replayed
-    monkeypatch.setattr(Program, "_replayed", lambda *args: replays.append(args[1]) or replayed(*args))
+    replays, computed = [], Program._computed
+    monkeypatch.setattr(Program, "_computed", lambda *args: replays.append(args[1]) or computed(*args))
     return replays
 
 
@@ -176,9 +177,9 @@ def test_nothing_is_computed_before_it_is_asked_for_and_then_once(da, replays):
     assert (counted.made, replays) == ([], [])
     dask.compute(value, slopes, others, value.sum() + others.mean())
     assert sorted(counted.made) == sorted([*range(0, 1000, 100)] * 2)
-    assert replays == ["gradients"] * 10
+    assert replays == [answers.gradients] * 10
     values.compute()
-    assert replays[10:] == ["values"] * 10
+    assert replays[10:] == [answers.values] * 10
 
 
 def test_backward_computes_each_block_once(da, replays):
@@ -186,7 +187,7 @@ def test_backward_computes_each_block_once(da, replays):
     counted = Counted(da, model.arrays, 100)
     model.program.backward(*counted.lazy)
     assert sorted(counted.made) == sorted([*range(0, 1000, 100)] * 2)
-    assert replays == ["totals"] * 10
+    assert replays == [answers.totals] * 10
 
 
 def test_a_block_is_one_task_from_reading_to_the_sum(da):
@@ -216,8 +217,8 @@ def test_a_lazy_result_keeps_the_numbers_of_its_call(da):
 
 
 def test_a_program_is_unpacked_and_planned_once_for_all_its_blocks_and_calls(da, monkeypatch):
-    plans, planned = [], Program._totals
-    monkeypatch.setattr(Program, "_totals", lambda program: plans.append(program) or planned(program))
+    plans, planned = [], Program._planned
+    monkeypatch.setattr(Program, "_planned", lambda program, kind: plans.append(kind) or planned(program, kind))
     model = Logistic(points=1000)
     lazy = [da.from_array(array, chunks=100) for array in model.arrays]
     for parameter in model.parameters:

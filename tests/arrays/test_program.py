@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value, ops
+from tinygrad_lite.arrays import answers
 from tinygrad_lite.arrays.program import Program, compile
 from tinygrad_lite.arrays.vectorize import vectorize
 
@@ -289,7 +290,7 @@ def test_calls_of_ever_new_sizes_keep_no_more_memory():
     for count in range(100, 2, -1):
         xs = np.linspace(-1, 1, count)
         assert program(xs).tolist() == (np.exp(xs) * xs).tolist()
-    assert len(program._spare["values"].memories) <= 3
+    assert len(program._plan(answers.values).spare.memories) <= 3
 
 
 def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():

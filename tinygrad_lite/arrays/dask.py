@@ -67,8 +67,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import answers
 from .kernels import kernels
-from .replay import Points
+from .points import Points
 
 FAN_IN = 8
 """How many blocks' sums are added in one task; these sums again, and so on."""
@@ -79,34 +80,28 @@ def is_lazy(arrays: Sequence[Any]) -> bool:
     return "dask" in sys.modules and any(type(array).__module__.startswith("dask.") for array in arrays)
 
 
-def values(program: Any, arrays: Sequence[Any], threads: int) -> Any:
-    """What `program(*arrays)` gives, as lazy arrays."""
-    blocks = _Blocks(program, arrays, program._numbers())
-    results = blocks.mapped(functools.partial(_results, "values"), threads)
-    found = [blocks.part(results, output) for output in blocks.outputs]
-    return found if program._several else found[0]
-
-
-def value_and_grad(program: Any, arrays: Sequence[Any], threads: int) -> tuple[Any, Any]:
-    """What `program.value_and_grad(*arrays)` gives, as lazy arrays that share one task a block."""
-    blocks = _Blocks(program, arrays, program._numbers())
-    results, size = blocks.mapped(functools.partial(_results, "gradients"), threads), len(arrays)
-    found = [blocks.part(results, output) for output in blocks.outputs]
-    starts = [len(found) + output * size for output in blocks.outputs]
-    gradients = [[blocks.part(results, start + i, i) for i in range(size)] for start in starts]
-    return (found, gradients) if program._several else (found[0], gradients[0])
-
-
-def totals(program: Any, arrays: Sequence[Any], threads: int, numbers: Any, *, mean: bool) -> Any:
-    """The sums, or means, over the points of the output and the parameters' derivatives; None of no points."""
+def replayed(program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbers: Any) -> tuple[list[Any], Any, int]:
+    """What a call of `program` gives, as lazy arrays that share one task a block; totals are computed."""
     blocks = _Blocks(program, arrays, numbers)
+    if kind is answers.totals:
+        return [], _summed_up(blocks, threads), blocks.points.count
+    if kind is not answers.values and kind is not answers.gradients:
+        raise TypeError(f"program: {kind.__name__}: expected arrays of NumPy, got Dask's; compute them first")
+    results = blocks.mapped(functools.partial(_results, kind), threads)
+    sources: list[int | None] = [None for _ in blocks.outputs]
+    if kind is answers.gradients:
+        sources += [i for _ in blocks.outputs for i in range(len(arrays))]
+    return [blocks.part(results, j, i) for j, i in enumerate(sources)], None, blocks.points.count
+
+
+def _summed_up(blocks: _Blocks, threads: int) -> Any:
+    """The sums over the points of the output and the parameters' derivatives; None of no points."""
     if not blocks.points.count:
         return None
-    axes, size = blocks.axes, {len(blocks.axes): 1 + len(program.parameters)}
+    axes, size = blocks.axes, {len(blocks.axes): 1 + len(blocks.program.parameters)}
     work = functools.partial(_totals, len(axes))
     sums = blocks.mapped(work, threads, float, new_axes=size, adjust_chunks=dict.fromkeys(axes, 1))
-    total = blocks.summed(sums, axes, keepdims=False).compute()
-    return total / (blocks.points.count if mean else 1)
+    return blocks.summed(sums, axes, keepdims=False).compute()
 
 
 class _Blocks:
@@ -216,8 +211,8 @@ def _worked(place: Any, *arrays: Any, work: Callable[..., Any], sent: Any, threa
         raise
 
 
-def _results(kind: str, program: Any, numbers: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
-    results: list[Any] = program._results(kind, arrays, threads, numbers)
+def _results(kind: Any, program: Any, numbers: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
+    results: list[Any] = program._computed(kind, arrays, threads, numbers).results
     return results
 
 
@@ -231,6 +226,6 @@ def _part(results: Sequence[Any], index: int, key: tuple[Any, ...]) -> Any:
 
 
 def _totals(axes: int, program: Any, numbers: Any, arrays: Sequence[Any], threads: int) -> Any:
-    sums = program._replayed("totals", arrays, threads, numbers).totals
+    sums = program._computed(answers.totals, arrays, threads, numbers).totals
     sums = _hollow((1 + len(numbers),), float) if sums is None else sums.astype(float)
     return sums[(None,) * axes]

@@ -1,31 +1,59 @@
 """`compile`: a recorded graph of scalars, replayed over arrays at the speed of arrays.
 
-`flatten.py` writes the graph down as a `Trace` of operations; `tape.py` runs the rules of the table on it, which leaves
-a `Tape` of NumPy functions; `registers.py` joins alike rows of it into one instruction; `plan.py` lays these out in
-memory; `replay.py` carries them out.
+From Values to numbers there are a few passes, each a function from one thing that prints to the next:
 
-A `Program` works through the points block by block: the rows of a block stay in the cache, memory is used again
-after a row's last use, and a derivative that nobody asked for is never computed. Results follow IEEE 754: inf and
-nan where a point leaves the domain, never an exception or a warning.
+1. `scalars.py` writes the graph down as lists, and finds the sums of products that are rows of matrix products
+   (`with_products`).
+2. `roll.py` rolls it up (`rolled`): alike scalars become rows of one array. What comes out is a `Graph` of `Rows`
+   (`rows.py`), NumPy functions of arrays; `simplify.py` knows what is equal to one and shorter.
+3. `answers.py` says what is wanted of that graph: values, gradients, totals, directional derivatives. For derivatives
+   `derive.py` runs the table's rules on Rows, on the way back (`adjoints`) or forth (`tangents`), which adds Rows.
+4. `place.py` gives every node its place in memory: `reached`, `homes`, `last_uses`, `allocated`.
+5. `instruct.py` writes the instructions down, a `Plan` (`planned`).
+6. `run.py` carries it out block by block: the rows of a block stay in the cache, and a result is written where the
+   caller wants it. `points.py` lays the points of a call along one axis, and gives the results their shapes.
+
+The graph of step 2 is made once and kept; a plan is made when its answer is first asked for, and kept when it is whole.
+Nothing else changes in a Program, so that threads may share it and an interrupt leaves it as it was. Phases part what
+is done once a call (what depends on parameters alone), at each point, and once from sums over the points.
+
+Results follow IEEE 754: inf and nan where a point leaves the domain, never an exception or a warning.
 """
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import gc
 import math
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from ..op import constant
-from ..value import Value, topological_order
-from . import dask
-from .flatten import flattened
-from .kernels import Group, check_count, kernels
-from .plan import Plan
-from .replay import Points, Replay, Spare
-from .tape import UNIFORM, VARYING, Trace
+from ..value import Value
+from . import answers, dask
+from .answers import Form, Kind
+from .checks import check_graph, check_parameters, is_list
+from .instruct import Plan, planned
+from .kernels import check_count, np, packed
+from .points import Group, Points, columns, real_numbers, unit_directions
+from .roll import rolled
+from .run import Run, Spare
+
+
+class Replayed(NamedTuple):
+    """What a call gives: an array for each result, and the totals (None of no points)."""
+
+    results: list[Any]
+    totals: Any
+    points: int
+
+
+class Prepared(NamedTuple):
+    """The instructions for a kind of answer, the forms of its results, and memory that no call uses now."""
+
+    plan: Plan
+    forms: list[Form]
+    spare: Spare
 
 
 class Program:
@@ -44,31 +72,32 @@ class Program:
 
     def __init__(
         self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], lists: Sequence[bool], dtype: Any = float,
-        *, several: bool = False,
+        *, several: bool = False, parameters: Sequence[Value] | None = None,
     ) -> None:  # fmt: skip
-        self._trace, self._dtype, self._several = Trace(), kernels().np.dtype(dtype), several
-        items, self.parameters = flattened(self._trace, outputs, groups, lists)
-        """The leaves that are no inputs."""
+        self._dtype = np().dtype(dtype)
+        self._several = several
         self._groups = [
             Group(len(group), None) if is_list else Group(None, group[0].label)
             for group, is_list in zip(groups, lists, strict=True)
         ]
-        self._outputs = [items[output] for output in outputs]
-        self._sources = [None] * len(outputs) + [*range(len(groups))] * len(outputs)
-        self._inputs = [[items[value] for value in group] for group in groups]
-        self._parameter_items = [items[parameter] for parameter in self.parameters]
+        with uncollected():
+            self._rolled, self.parameters = rolled(
+                outputs, groups, [group.size for group in self._groups], parameters
+            )
+        """The leaves that are no inputs."""
         self._forget()
 
     def _forget(self) -> None:
-        self._plans: dict[str, Plan] = {}
-        self._spare = defaultdict[str, Spare](Spare)
+        self._prepared: dict[Kind, Prepared] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, *arrays: Any, threads: int = 1) -> Any:
-        """The output at each point; a list of arrays if there are several outputs."""
-        if dask.is_lazy(arrays):
-            return dask.values(self, arrays, threads)
-        values = self._results("values", arrays, threads)
+    def __call__(self, *arrays: Any, threads: int = 1, out: Any = None) -> Any:
+        """The output at each point; a list of arrays if there are several outputs.
+
+        `out`: the array for it, or a list of arrays, of the right shape, contiguous.
+        """
+        wanted = None if out is None else [*out] if self._several else [out]
+        values = self._results(answers.values, arrays, threads, out=wanted)
         return values if self._several else values[0]
 
     def value_and_grad(self, *arrays: Any, threads: int = 1) -> tuple[Any, Any]:
@@ -80,12 +109,75 @@ class Program:
         >>> compile(x**3, [x]).value_and_grad([1.0, 2.0])
         (array([1., 8.]), [array([ 3., 12.])])
         """
-        if dask.is_lazy(arrays):
-            return dask.value_and_grad(self, arrays, threads)
-        results = iter(self._results("gradients", arrays, threads))
-        values = [next(results) for _ in self._outputs]
-        gradients = [[next(results) for _ in arrays] for _ in self._outputs]
+        results = self._results(answers.gradients, arrays, threads)
+        values, *gradients = self._parted(
+            results, [len(self._outputs), *[len(arrays)] * len(self._outputs)]
+        )
         return (values, gradients) if self._several else (values[0], gradients[0])
+
+    def jvp(
+        self, arrays: Sequence[Any], directions: Sequence[Any], *, threads: int = 1
+    ) -> tuple[Any, Any]:
+        """The output, and its derivative in a direction: how it moves where each input moves as its direction says.
+
+        Directions are arrays like those of the inputs, and broadcast with them.
+
+        >>> x, y = Value(1.0), Value(2.0)
+        >>> compile(x * y, [x, y]).jvp([[1.0, 2.0], 3.0], [1.0, 0.5])
+        (array([3., 6.]), array([3.5, 4. ]))
+        """
+        for name, given in (("arrays", arrays), ("directions", directions)):
+            if len(given) != len(self._groups):
+                raise TypeError(f"program: expected {len(self._groups)} {name}, got {len(given)}")
+        more = {"directions": self._groups}
+        results = self._results(answers.directional, [*arrays, *directions], threads, **more)
+        values, moved = self._parted(results, [len(self._outputs)] * 2)
+        return (values, moved) if self._several else (values[0], moved[0])
+
+    def jacobian(self, *arrays: Any, threads: int = 1) -> Any:
+        """∂output/∂input at each point: a list with an array for each input, of shape points, or (points…, k).
+
+        With several outputs, a list of such lists. Of many outputs it is computed forwards, of few backwards.
+
+        >>> x, y = Value(1.0), Value(2.0)
+        >>> compile([x * y, x + y], [[x, y]]).jacobian([3.0, 4.0])
+        [[array([4., 3.])], [array([1., 1.])]]
+        """
+        counts = [group.size or 1 for group in self._groups]
+        if sum(counts) >= len(self._outputs):
+            found = self._parted(
+                self._results(answers.slopes, arrays, threads), [len(arrays)] * len(self._outputs)
+            )
+            return found if self._several else found[0]
+        moved = self._moved(answers.directional, arrays, self._groups, threads, None)
+        return [columns(each, self._groups) for each in moved]
+
+    def values_at(self, numbers: Any, *arrays: Any, threads: int = 1) -> Any:
+        """What a call gives, with `numbers` in place of the `data` of `parameters`.
+
+        With `jacobian_at` it is what `scipy.optimize.least_squares` takes, of a program of one residual:
+        `least_squares(program.values_at, start, program.jacobian_at, args=(X, Y))`.
+        """
+        values = self._results(answers.values, arrays, threads, self._checked(numbers))
+        return values if self._several else values[0]
+
+    def jacobian_at(self, numbers: Any, *arrays: Any, threads: int = 1) -> Any:
+        """∂output/∂parameter at each point, of shape (points…, parameters), at numbers for the parameters.
+
+        With several outputs, a list of such arrays.
+
+        >>> w, b, x = Value(3.0), Value(1.0), Value(0.0)
+        >>> compile(w**2 * x + b, [x], parameters=[w, b]).jacobian_at([5.0, 1.0], [1.0, 2.0])
+        array([[10.,  1.],
+               [20.,  1.]])
+        """
+        numbers, groups = self._checked(numbers), [Group(len(self.parameters), None)]
+        if len(self.parameters) >= len(self._outputs):
+            found = self._results(answers.parameter_slopes, arrays, threads, numbers)
+        else:
+            moved = self._moved(answers.parameter_directional, arrays, groups, threads, numbers)
+            found = [columns(each, groups)[0] for each in moved]
+        return found if self._several else found[0]
 
     def backward(self, *arrays: Any, reduction: str = "mean", threads: int = 1) -> float:
         """The mean or the sum of the output over the points; its derivatives are added to the parameters' `grad`.
@@ -96,13 +188,17 @@ class Program:
 
         Of no points the sum is 0 and the mean nan, and no `grad` changes.
         """
-        loss, gradient = self.loss_and_grad(self._numbers(), *arrays, reduction=reduction, threads=threads)
+        loss, gradient = self.loss_and_grad(
+            self._numbers(), *arrays, reduction=reduction, threads=threads
+        )
         # A memoryview makes its floats as they are asked for: faster than a list of them, for many parameters.
         for parameter, slope in zip(self.parameters, memoryview(gradient), strict=True):
             parameter.grad += slope
         return loss
 
-    def loss_and_grad(self, numbers: Any, *arrays: Any, reduction: str = "mean", threads: int = 1) -> tuple[float, Any]:
+    def loss_and_grad(
+        self, numbers: Any, *arrays: Any, reduction: str = "mean", threads: int = 1
+    ) -> tuple[float, Any]:
         """What `backward` does, with `numbers` in place of the `data` of `parameters`; no Value is read or changed.
 
         Gives the loss and its derivatives, an array of shape (parameters,). Optimizers of other libraries take this
@@ -115,133 +211,161 @@ class Program:
         if reduction not in ("mean", "sum"):
             raise ValueError(f"program: expected reduction 'mean' or 'sum', got {reduction!r}")
         if self._several:
-            raise TypeError(f"program: expected one output, got {len(self._outputs)}; compile their sum")
-        numbers = kernels().np.asarray(numbers, float)
-        if numbers.shape != (len(self.parameters),):
-            raise ValueError(f"program: expected numbers of shape ({len(self.parameters)},), got {numbers.shape}")
-        if dask.is_lazy(arrays):
-            totals = dask.totals(self, arrays, threads, numbers, mean=reduction == "mean")
-        else:
-            totals = self._replayed("totals", arrays, threads, numbers, mean=reduction == "mean").totals
+            raise TypeError(
+                f"program: expected one output, got {len(self._outputs)}; compile their sum"
+            )
+        numbers = self._checked(numbers)
+        _, totals, count = self._replayed(answers.totals, arrays, threads, numbers)
         if totals is None:  # of no points
-            return math.nan if reduction == "mean" else 0.0, kernels().np.zeros(numbers.shape)
-        totals = totals.astype(float, copy=False)
+            return math.nan if reduction == "mean" else 0.0, np().zeros(numbers.shape)
+        with np().errstate(all="ignore"):
+            totals = totals.astype(float) / (count if reduction == "mean" else 1)
         return float(totals[0]), totals[1:]
 
     def __len__(self) -> int:
-        plan = self._plan("values")
-        return len(plan.once) + len(plan.each)
+        plan = self._plan(answers.values).plan
+        return sum(map(len, plan.code))
 
     def __str__(self) -> str:
-        return "\n".join([repr(self)[1:-1], *self._plan("values").listing()])
+        return f"{repr(self)[1:-1]}\n{self._plan(answers.values).plan}"
 
     def __repr__(self) -> str:
-        counts = {"input": len(self._groups), "parameter": len(self.parameters), "output": len(self._outputs)}
+        counts = {
+            "input": len(self._groups),
+            "parameter": len(self.parameters),
+            "output": len(self._outputs),
+        }
         counted = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items()]
         return f"<Program: {', '.join(counted)}, {self._dtype}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_plans", "_spare", "_lock")}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_prepared", "_lock")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._forget()
 
-    def _plan(self, kind: str) -> Plan:
-        if kind in self._plans:
-            return self._plans[kind]
-        with self._lock:
-            if kind not in self._plans:
-                self._plans[kind] = Plan(self._trace.tape, self._groups, self._dtype, *getattr(self, f"_{kind}")())
-            return self._plans[kind]
-
-    def _values(self) -> tuple[list[Any], list[int]]:
-        return [self._trace.rows[output] for output in self._outputs], []
-
-    def _gradients(self) -> tuple[list[Any], list[int]]:
-        results, _ = self._values()
-        seed = self._trace.tape.constant(1.0)
-        for output in self._outputs:
-            rows = iter(self._trace.adjoints(output, seed, [item for items in self._inputs for item in items]))
-            for group, items in zip(self._groups, self._inputs, strict=True):
-                taken = list(itertools.islice(rows, len(items)))
-                results.append(taken[0] if group.size is None else taken)
-        return results, []
-
-    def _totals(self) -> tuple[list[Any], list[int]]:
-        (output,), tape = self._outputs, self._trace.tape
-        row = self._trace.rows[output]
-        seed = tape.constant(1.0) if tape.steps[row].phase == VARYING else tape.add("count", (), None, UNIFORM)
-        return [], [tape.total(row), *self._trace.adjoints(output, seed, self._parameter_items)]
+    @property
+    def _outputs(self) -> Sequence[Any]:
+        return self._rolled.outputs
 
     def _numbers(self) -> Any:
-        return kernels().packed([parameter.data for parameter in self.parameters])
+        return packed([parameter.data for parameter in self.parameters])
 
-    def _results(self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None) -> list[Any]:
-        """The "values", an array for each output, or the "gradients": these, and for each output one for each input."""
-        replay = self._replayed(kind, arrays, threads, numbers)
-        shapes = [replay.points.whole if i is None else replay.points.given[i].shape for i in self._sources]
-        return [result.reshape(shape) for result, shape in zip(replay.results, shapes, strict=False)]
+    def _checked(self, numbers: Any) -> Any:
+        found = real_numbers("numbers", numbers).astype(float, copy=False)
+        if found.shape != (len(self.parameters),):
+            raise ValueError(
+                f"program: expected numbers of shape ({len(self.parameters)},), got {found.shape}"
+            )
+        return found
+
+    # Answers
+
+    def _plan(self, kind: Kind) -> Prepared:
+        """The instructions for an answer, made when it is first asked for."""
+        if kind in self._prepared:
+            return self._prepared[kind]
+        with self._lock:
+            if kind not in self._prepared:
+                self._prepared[kind] = self._planned(kind)
+            return self._prepared[kind]
+
+    def _planned(self, kind: Kind) -> Prepared:
+        graph = self._rolled.graph
+        with uncollected():
+            graph.restore()
+            results, totals = kind(self._rolled)
+            plan = planned(graph, [rows for rows, _ in results], totals)
+            graph.restore()
+            return Prepared(plan, [form for _, form in results], Spare())
+
+    def _results(
+        self, kind: Kind, arrays: Sequence[Any], threads: int, numbers: Any = None, **more: Any
+    ) -> list[Any]:
+        return self._replayed(kind, arrays, threads, numbers, **more).results
 
     def _replayed(
-        self, kind: str, arrays: Sequence[Any], threads: int, numbers: Any = None, *, mean: bool = False
-    ) -> Replay:
+        self, kind: Kind, arrays: Sequence[Any], threads: int, numbers: Any = None, *,
+        directions: Sequence[Group] = (), out: Sequence[Any] | None = None,
+    ) -> Replayed:  # fmt: skip
+        """What a call of a kind gives. This is the one seam for what schedules calls elsewhere."""
         check_count("program", "threads", threads)
-        points, plan = Points(arrays, self._groups), self._plan(kind)
         numbers = self._numbers() if numbers is None else numbers
-        replay = Replay(plan, points, self._sources, numbers, self._spare[kind])
-        replay.run(threads, mean=mean)
-        return replay
+        if dask.is_lazy(arrays):
+            return Replayed(*dask.replayed(self, kind, arrays, threads, numbers))
+        return self._computed(kind, arrays, threads, numbers, directions=directions, out=out)
+
+    def _computed(
+        self, kind: Kind, arrays: Sequence[Any], threads: int, numbers: Any, *,
+        directions: Sequence[Group] = (), out: Sequence[Any] | None = None,
+    ) -> Replayed:  # fmt: skip
+        """What arrays of NumPy give."""
+        points = Points(arrays, [*self._groups, *directions])
+        plan, forms, spare = self._plan(kind)
+        results = points.results(forms, self._dtype, out)
+        totals = Run(plan, spare, points, results, numbers, self._dtype).run(threads)
+        return Replayed(points.shaped(results, forms, out), totals, points.count)
+
+    def _moved(
+        self, kind: Kind, arrays: Sequence[Any], groups: Sequence[Group], threads: int, numbers: Any
+    ) -> list[Any]:
+        """The derivatives of the outputs for all that groups hold, along a new first axis."""
+        axes = len(Points(arrays, self._groups).whole)
+        results = self._results(
+            kind, [*arrays, *unit_directions(groups, axes)], threads, numbers, directions=groups
+        )
+        return results[-len(self._outputs) :]
+
+    def _parted(self, results: Sequence[Any], counts: Sequence[int]) -> list[list[Any]]:
+        left = iter(results)
+        return [[next(left) for _ in range(count)] for count in counts]
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: for what makes many objects and no cycles that it drops.
+
+    Python would look through all of them again whenever there are a quarter more, which takes as long as the rest.
+    """
+    was_enabled = gc.isenabled()
+    try:
+        gc.disable()
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def compile(
-    output: Value | Sequence[Value], inputs: Sequence[Value | Sequence[Value]], *, dtype: Any = float
-) -> Program:
+    output: Any, inputs: Sequence[Any], *, dtype: Any = float, parameters: Sequence[Value] | None = None,
+) -> Program:  # fmt: skip
     """The Program that computes an output, or several, from arrays in place of the inputs.
 
-    Each input is a leaf, or a list of leaves, which takes an array of shape (…, k). All other leaves are parameters.
+    Each input is a leaf, or a list of leaves, which takes an array of shape (…, k). All other leaves are parameters:
+    in the order of `parameters`, which then has to name all of them, or in the program's own.
 
     >>> w, x = Value(3.0), Value(2.0)
     >>> print(compile(w * x + 1, [x]))
     Program: 1 input, 1 parameter, 1 output, float64
     at each point:
-      r2 = multiply(parameters[0], r0)
-      r1 = add(r2, 1.0)
+      r1 = multiply(u0, r0)
+      r2 = add(r1, 1)
 
     Raises ValueError for a graph that was recorded through an `if` on one of its Values: `vectorize` such a function.
     """
-    outputs: list[Any] = [*output] if isinstance(output, list | tuple) else [output]
-    if not isinstance(inputs, list | tuple):
+    several = is_list(output)
+    outputs: list[Any] = [*output] if several else [output]
+    if not is_list(inputs):
         raise TypeError(f"compile: expected the inputs in a list, got {type(inputs).__name__}")
-    if (name := kernels().np.dtype(dtype).name) not in ("float64", "float32"):
+    if (name := np().dtype(dtype).name) not in ("float64", "float32"):
         raise TypeError(f"compile: expected float64 or float32 as dtype, got {name!r}")
-    lists = [isinstance(each, list | tuple) for each in inputs]
-    groups: list[Any] = [each if is_list else [each] for each, is_list in zip(inputs, lists, strict=True)]
-    _check(outputs, groups)
-    for node in topological_order(*outputs):
-        if node.branched:
-            name = f"node {node.label[:60]!r}" if node.label else f"a node, {node!r}"
-            problem = "the graph was recorded through a branch on"
-            raise ValueError(f"compile: {problem} {name}, which would be frozen; use tl.vectorize, or tl.where")
-    return Program(outputs, groups, lists, dtype, several=isinstance(output, list | tuple))
-
-
-def _check(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None:
-    for i, output in enumerate(outputs):
-        if not isinstance(output, Value):
-            raise TypeError(f"compile: expected a Value as output {i}, got {type(output).__name__}")
-    if not outputs:
-        raise ValueError("compile: expected at least one output, got none")
-    if not all(groups):
-        raise ValueError("compile: expected at least one Value in each list of inputs, got none")
-    seen: set[Value] = set()
-    for i, value in ((i, value) for i, group in enumerate(groups) for value in group):
-        if not isinstance(value, Value):
-            kind = type(value).__name__
-            raise TypeError(f"compile: expected a Value or a list of Values as input {i}, got {kind}")
-        if value.op is not None:
-            what = "a constant" if value.op is constant else f"the result of {value.op.name}"
-            raise ValueError(f"compile: expected a leaf as input {i}, got {what}, {value!r}")
-        if value in seen:
-            raise ValueError(f"compile: {value!r} is given twice, the second time as input {i}")
-        seen.add(value)
+    lists = [is_list(each) for each in inputs]
+    groups: list[Any] = [
+        [*each] if many else [each] for each, many in zip(inputs, lists, strict=True)
+    ]
+    check_graph(outputs, groups)
+    named = None if parameters is None else check_parameters(outputs, groups, parameters)
+    return Program(outputs, groups, lists, dtype, several=several, parameters=named)

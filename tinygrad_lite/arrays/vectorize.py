@@ -16,10 +16,9 @@ from .. import ops
 from ..checks import number
 from ..op import constant
 from ..value import Value, node_of, topological_order, truths
-from .flatten import dependents
-from .kernels import Group, check_count, kernels
+from .kernels import check_count, kernels
+from .points import Group, Points
 from .program import Program
-from .replay import Points
 
 Work = Callable[[Program, Sequence[Any]], list[Any]]
 
@@ -28,6 +27,15 @@ PART = 2**17
 
 KEPT = 256
 """How many paths of a function are kept compiled."""
+
+
+def dependents(order: Iterable[Value], inputs: set[Value]) -> set[Value]:
+    """The inputs, and the nodes of a topological order that depend on them."""
+    found = set(inputs)
+    for node in order:
+        if node.op is not None and not found.isdisjoint(node.args):
+            found.add(node)
+    return found
 
 
 class _Path:

@@ -1,0 +1,114 @@
+"""What a program is asked for: each kind of answer is a function from the rolled graph to the Rows that are wanted.
+
+Its results are numbers at each point, `totals` sums over all points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .derive import adjoints, tangents
+from .roll import Rolled
+from .rows import UNIFORM, VARYING, Row, Rows
+
+
+class Form(NamedTuple):
+    """How a result is given to the caller."""
+
+    source: int | None = None
+    """The input whose shape it takes, summed where that was broadcast; None for the shape of all points."""
+    size: int | None = None
+    """How many numbers there are at each point, if they are a list."""
+
+
+Result = tuple[Rows, Form]
+NUMBER = Form()
+
+
+class Wanted(NamedTuple):
+    """What an answer consists of."""
+
+    results: list[Result]
+    totals: Rows | None = None
+
+
+Kind = Callable[[Rolled], Wanted]
+
+
+def values(rolled: Rolled) -> Wanted:
+    """The outputs."""
+    return Wanted([(rolled.graph.row(output), NUMBER) for output in rolled.outputs])
+
+
+def gradients(rolled: Rolled) -> Wanted:
+    """The outputs, and for each the derivatives for each input, summed where the input was broadcast."""
+    results = values(rolled).results
+    for output in rolled.outputs:
+        for i, node in enumerate(_adjoints(rolled, output, rolled.inputs)):
+            results.append((node, Form(i, rolled.sizes[i])))
+    return Wanted(results)
+
+
+def slopes(rolled: Rolled) -> Wanted:
+    """For each output the derivatives for each input, at each point."""
+    return Wanted([
+        (node, Form(None, size))
+        for output in rolled.outputs
+        for node, size in zip(_adjoints(rolled, output, rolled.inputs), rolled.sizes, strict=True)
+    ])  # fmt: skip
+
+
+def parameter_slopes(rolled: Rolled) -> Wanted:
+    """For each output the derivatives for the parameters, at each point."""
+    leaf = rolled.parameters
+    if leaf is None:
+        return Wanted([(rolled.graph.constant(0.0), Form(None, 0)) for _ in rolled.outputs])
+    return Wanted(
+        [(_adjoints(rolled, output, [leaf])[0], Form(None, leaf.size)) for output in rolled.outputs]
+    )
+
+
+def totals(rolled: Rolled) -> Wanted:
+    """The sums over the points of the output, and of its derivatives for the parameters."""
+    graph, (output,) = rolled.graph, rolled.outputs
+    row = graph.row(output)
+    seed = graph.constant(1.0) if row.phase == VARYING else graph.node("count", phase=UNIFORM)
+    places: list[Row] = [(graph.total(row), 0)]
+    if rolled.parameters is not None:
+        (found,) = adjoints(graph, output, seed, [rolled.parameters])
+        found = graph.constant(0.0) if found is None else found
+        places += [(found, i if found.size > 1 else 0) for i in range(rolled.parameters.size)]
+    return Wanted([], graph.pick(places, spread=True))
+
+
+def directional(rolled: Rolled) -> Wanted:
+    """The outputs and their derivatives in a direction, which comes as one more array for each input."""
+    directions = {node: _further_input(rolled, i, node) for i, node in enumerate(rolled.inputs)}
+    moved = tangents(rolled.graph, rolled.outputs, directions)
+    return Wanted([*values(rolled).results, *[(tangent, NUMBER) for tangent in moved]])
+
+
+def parameter_directional(rolled: Rolled) -> Wanted:
+    """The derivatives of the outputs in a direction of the parameters, which comes as one more array."""
+    directions = {
+        node: _further_input(rolled, 0, node) for node in [rolled.parameters] if node is not None
+    }
+    return Wanted(
+        [(tangent, NUMBER) for tangent in tangents(rolled.graph, rolled.outputs, directions)]
+    )
+
+
+def _further_input(rolled: Rolled, i: int, node: Rows) -> Rows:
+    return rolled.graph.node("input", (), len(rolled.inputs) + i, node.k, 1, VARYING)
+
+
+def _adjoints(rolled: Rolled, output: Row, targets: Sequence[Rows]) -> list[Rows]:
+    """At each point, as many rows as each target has."""
+    graph = rolled.graph
+    found = adjoints(graph, output, graph.constant(1.0), targets, summed=False)
+    zero = graph.constant(0.0)
+    return [
+        graph.spread(zero if node is None else node, target.size)
+        for node, target in zip(found, targets, strict=True)
+    ]

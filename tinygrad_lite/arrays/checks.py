@@ -1,0 +1,67 @@
+"""What `compile` is given, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..op import constant
+from ..value import Value, topological_order
+
+
+def is_list(x: Any) -> bool:
+    """Whether it is a list of Values: an array of objects is one, too."""
+    return isinstance(x, list | tuple) or len(getattr(x, "shape", ())) == 1
+
+
+def check_graph(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None:
+    """Raise TypeError or ValueError unless these can be the outputs and the inputs of a program."""
+    for i, output in enumerate(outputs):
+        if not isinstance(output, Value):
+            raise TypeError(f"compile: expected a Value as output {i}, got {type(output).__name__}")
+    if not outputs:
+        raise ValueError("compile: expected at least one output, got none")
+    if not all(groups):
+        raise ValueError("compile: expected at least one Value in each list of inputs, got none")
+    seen: set[Value] = set()
+    for i, value in ((i, value) for i, group in enumerate(groups) for value in group):
+        _check_leaf("input", i, value)
+        if value in seen:
+            raise ValueError(f"compile: {value!r} is given twice, the second time as input {i}")
+        seen.add(value)
+    for node in topological_order(*outputs):
+        if node.branched:
+            name = f"node {node.label[:60]!r}" if node.label else f"a node, {node!r}"
+            problem = "the graph was recorded through a branch on"
+            raise ValueError(
+                f"compile: {problem} {name}, which would be frozen; use tl.vectorize, or tl.where"
+            )
+
+
+def _check_leaf(what: str, i: int, value: Any) -> None:
+    if not isinstance(value, Value):
+        kind = type(value).__name__
+        or_list = " or a list of Values" if what == "input" else ""
+        raise TypeError(f"compile: expected a Value{or_list} as {what} {i}, got {kind}")
+    if value.op is not None:
+        got = "a constant" if value.op is constant else f"the result of {value.op.name}"
+        raise ValueError(f"compile: expected a leaf as {what} {i}, got {got}, {value!r}")
+
+
+def check_parameters(
+    outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value]
+) -> list[Value]:
+    """The parameters as a list, if they are all leaves that are no inputs, each once."""
+    named = [*parameters]
+    for i, value in enumerate(named):
+        _check_leaf("parameter", i, value)
+        if any(other is value for other in named[:i]):
+            raise ValueError(f"compile: {value!r} is given twice, the second time as parameter {i}")
+        if any(value in group for group in map(set, groups)):
+            raise ValueError(f"compile: {value!r} is parameter {i} and an input")
+    known = {*named, *(value for group in groups for value in group)}
+    for node in topological_order(*outputs):
+        if node.op is None and node not in known:
+            problem = "which is neither an input nor among the parameters"
+            raise ValueError(f"compile: the output depends on {node!r}, {problem}")
+    return named

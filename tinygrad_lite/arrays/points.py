@@ -1,0 +1,154 @@
+"""The arrays of a call: checked, broadcast, laid out along one axis of points; and results in their shapes."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..value import Value
+from .answers import Form
+from .kernels import np
+
+Shape = tuple[int, ...]
+
+
+class Group(NamedTuple):
+    """An input: one Value, or a list of `size` Values, which takes an array of shape (…, size)."""
+
+    size: int | None
+    label: str | None
+
+    def checked(self, i: int, array: Any) -> Any:
+        """Array i of a call, if it can stand for this input."""
+        name = f"array {i}" + (f" ({self.label[:60]!r})" if self.label else "")
+        given = real_numbers(name, array)
+        if self.size is None or given.shape[-1:] == (self.size,):
+            return given
+        expected = f"expected an array of shape (..., {self.size}) for a list of {self.size} Values"
+        raise ValueError(f"program: {name}: {expected}, got shape {given.shape}")
+
+    @property
+    def tail(self) -> Shape:
+        """The axes of its arrays that are no points."""
+        return () if self.size is None else (self.size,)
+
+
+def real_numbers(name: str, array: Any) -> Any:
+    """An array of a call, if it holds real numbers."""
+    if isinstance(array, Value):
+        raise TypeError(
+            f"program: {name}: expected real numbers, got a Value; give its number, .data"
+        )
+    given = np().asarray(array)
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"program: {name}: expected real numbers, got dtype {given.dtype}")
+    return given
+
+
+class Points:
+    """The arrays of a call, broadcast together; `flat` has one axis for the points in each."""
+
+    def __init__(self, arrays: Sequence[Any], groups: Sequence[Group]) -> None:
+        if len(arrays) != len(groups):
+            raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
+        self.groups = groups
+        self.given = [
+            group.checked(i, array)
+            for i, (group, array) in enumerate(zip(groups, arrays, strict=True))
+        ]
+        shapes = [
+            a.shape if g.size is None else a.shape[:-1]
+            for a, g in zip(self.given, groups, strict=True)
+        ]
+        self.shapes = tuple(shapes)
+        self.whole, self.count = together(self.shapes)
+
+    @property
+    def flat(self) -> list[Any]:
+        """Each array as (points,), or (points, size)."""
+        found = []
+        for array, group, shape in zip(self.given, self.groups, self.shapes, strict=True):
+            tail = () if group.size is None else (group.size,)
+            if shape != self.whole:
+                array = np().broadcast_to(array, (*self.whole, *tail))
+            found.append(
+                array if array.ndim == 1 + len(tail) else array.reshape((self.count, *tail))
+            )
+        return found
+
+    def results(self, forms: Sequence[Form], dtype: Any, out: Sequence[Any] | None) -> list[Any]:
+        """Arrays for results, with one axis for the points: those of the caller's if they can be used."""
+        tails = [() if form.size is None else (form.size,) for form in forms]
+        if out is None:
+            return [np().empty((self.count, *tail), dtype) for tail in tails]
+        for i, (array, tail) in enumerate(zip(out, tails, strict=True)):
+            if getattr(array, "dtype", None) != dtype or array.shape != (*self.whole, *tail):
+                got = (
+                    f"{getattr(array, 'dtype', type(array).__name__)} of shape {np().shape(array)}"
+                )
+                raise ValueError(
+                    f"program: out {i}: expected {dtype} of shape {(*self.whole, *tail)}, got {got}"
+                )
+            if not array.flags.c_contiguous or not array.flags.writeable:
+                advice = "expected a contiguous array that can be written"
+                raise ValueError(f"program: out {i}: {advice}, got one that is not")
+        return [array.reshape((self.count, *tail)) for array, tail in zip(out, tails, strict=True)]
+
+    def shaped(
+        self, results: Sequence[Any], forms: Sequence[Form], out: Sequence[Any] | None
+    ) -> list[Any]:
+        """Results in the shape of all points; what is for an input in that one's, summed where it broadcast."""
+        if out is not None:
+            return [*out]
+        shapes = [self.whole if form.source is None else self.shapes[form.source] for form in forms]
+        if len(self.whole) != 1 or any(shape != self.whole for shape in shapes):
+            with np().errstate(all="ignore"):
+                return [
+                    self._summed(result, shape)
+                    for result, shape in zip(results, shapes, strict=True)
+                ]
+        return [*results]
+
+    def _summed(self, result: Any, own: Shape) -> Any:
+        tail = result.shape[1:]
+        if own != self.whole:
+            padded = (1,) * (len(self.whole) - len(own)) + own
+            axes = tuple(
+                [axis for axis, (m, n) in enumerate(zip(padded, self.whole, strict=True)) if m != n]
+            )
+            result = result.reshape((*self.whole, *tail)).sum(axes)
+        return result.reshape((*own, *tail))
+
+
+def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
+    """For each group the directions in which one number of all moves by 1, along a first axis before the points'."""
+    counts = [group.size or 1 for group in groups]
+    eye, found, first = np().eye(sum(counts)), [], 0
+    for group, count in zip(groups, counts, strict=True):
+        found.append(eye[:, first : first + count].reshape(len(eye), *[1] * axes, *group.tail))
+        first += count
+    return found
+
+
+def columns(moved: Any, groups: Sequence[Group]) -> list[Any]:
+    """What unit directions gave, by groups: of a list along the last axis."""
+    found, first = [], 0
+    for group in groups:
+        part = moved[first : first + (group.size or 1)]
+        found.append(part[0] if group.size is None else np().moveaxis(part, 0, -1))
+        first += len(part)
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def together(shapes: tuple[Shape, ...]) -> tuple[Shape, int]:
+    """The shape that shapes broadcast to, and how many points that are."""
+    for (i, one), (j, other) in itertools.combinations(enumerate(shapes), 2):
+        if any(m != n and 1 not in (m, n) for m, n in zip(one[::-1], other[::-1], strict=False)):
+            problem = f"their points have shapes {one} and {other}"
+            raise ValueError(f"program: arrays {i} and {j} do not broadcast: {problem}")
+    shape = tuple(np().broadcast_shapes(*shapes))
+    return shape, math.prod(shape)

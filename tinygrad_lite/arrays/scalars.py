@@ -1,0 +1,158 @@
+"""A recorded graph as lists, and the sums in it that are rows of one matrix product, however they were written."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .. import ops
+from ..op import constant
+from ..value import Value, topological_order
+from .rows import LIST, UNIFORM, VARYING
+
+NUMBER = -1
+"""The kind of a number written in a formula, beside UNIFORM and VARYING."""
+
+
+class Product:
+    """W @ x, in place of an operation: the numbers of x and, row by row, of W."""
+
+    def __init__(self, xs: tuple[int, ...], weights: list[int]) -> None:
+        self.xs = xs
+        self.weights = weights
+
+
+class Scalars:
+    """A graph of scalars: of each by its number the operation, the numbers of its arguments, its data and its kind."""
+
+    def __init__(self, outputs: Sequence[Value], inputs: Iterable[Value]) -> None:
+        self.values = topological_order(*outputs)
+        self.order = [*range(len(self.values))]
+        """All that is to be computed, arguments first."""
+        self.numbers = {value: i for i, value in enumerate(self.values)}
+        self.ops: list[Any] = [value.op for value in self.values]
+        self.args: list[Sequence[int]] = [
+            [self.numbers[arg] for arg in value.args] for value in self.values
+        ]
+        self.data = [value.data for value in self.values]
+        self.kinds: list[int] = []
+        given = set(inputs)
+        for value, args in zip(self.values, self.args, strict=True):
+            if args:
+                self.kinds.append(max(UNIFORM, *[self.kinds[arg] for arg in args]))
+            else:
+                self.kinds.append(VARYING if value in given else NUMBER if value.op else UNIFORM)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{i} = {self.ops[i]}{tuple(self.args[i])}" for i in self.order if self.args[i]
+        )
+
+    def add(self, op: Any, args: Sequence[int], data: float, kind: int) -> int:
+        """The number of one more."""
+        self.ops.append(op)
+        self.args.append(args)
+        self.data.append(data)
+        self.kinds.append(kind)
+        return len(self.ops) - 1
+
+
+class _Sum(NamedTuple):
+    """A sum taken apart: products of something uniform and something varying, and other terms."""
+
+    weights: list[int]
+    xs: list[int]
+    rest: list[int]
+    inside: list[int]
+    """The operations that need not be done: sums and products within."""
+
+
+def with_products(scalars: Scalars, outputs: Iterable[int]) -> list[Product]:
+    """Let sums of products be rows of matrix products, and other long sums one operation; gives the products."""
+    sums = _sums(scalars, outputs)
+    together: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for root in sorted(sums):
+        together[tuple(sums[root].xs)].append(root)
+    products: list[Product] = []
+    before: dict[int, int] = {}
+    done: set[int] = set()
+    for xs, roots in together.items():
+        if xs and len(xs) * len(roots) < LIST // 2:
+            continue
+        product = Product(xs, [w for root in roots for w in sums[root].weights])
+        products += [product] if xs else []
+        for root in roots:
+            _, _, rest, inside = sums[root]
+            done.update(inside)
+            scalars.ops[root], scalars.args[root] = (ops.sum, rest) if rest else (product, ())
+            if xs and rest:
+                before[root] = row = scalars.add(product, (), 0.0, VARYING)
+                scalars.args[root] = [row, *rest]
+    # What is uniform comes first: the weights of a product.
+    order = sorted(
+        [i for i in scalars.order if i not in done], key=lambda i: scalars.kinds[i] == VARYING
+    )
+    scalars.order = [
+        i for root in order for i in ((before[root], root) if root in before else (root,))
+    ]
+    return products
+
+
+def _sums(scalars: Scalars, outputs: Iterable[int]) -> dict[int, _Sum]:
+    """The sums that are worth an operation of their own, by their roots."""
+    uses = Counter(itertools.chain.from_iterable(scalars.args))
+    uses.update([*outputs] * 2)
+    one = scalars.add(constant, (), 1.0, NUMBER)
+    passed: set[int] = set()
+    found: dict[int, _Sum] = {}
+    for root in reversed(scalars.order):
+        op = scalars.ops[root]
+        if root in passed or not (op is ops.add or op is ops.sum or op is ops.dot):
+            continue
+        weights, xs, rest, inside = each = _taken_apart(scalars, root, uses)
+        passed.update(inside)
+        if xs:
+            uniform = [i for i in rest if scalars.kinds[i] != VARYING]
+            if len(uniform) == 1:  # then it is one more weight, of a row of ones
+                weights.append(uniform[0])
+                xs.append(one)
+                rest.remove(uniform[0])
+        elif len(rest) < LIST or op is ops.dot:
+            continue
+        found[root] = each
+    return found
+
+
+def _taken_apart(scalars: Scalars, root: int, uses: Counter[int]) -> _Sum:
+    weights, xs, rest, inside, factors = [], [], [], [], []
+    stack = [root]
+    while stack:
+        i = stack.pop()
+        op = scalars.ops[i]
+        if i != root and uses[i] > 1:
+            rest.append(i)
+        elif op is ops.add or op is ops.sum:
+            inside.append(i)
+            stack += scalars.args[i][::-1]
+        elif pairs := _pairs(scalars, i):
+            factors.append(i)
+            weights += [w for w, _ in pairs]
+            xs += [x for _, x in pairs]
+        else:
+            rest.append(i)
+    if len(xs) < 2:
+        weights, xs, rest, factors = [], [], rest + factors, []
+    return _Sum(weights, xs, rest, [i for i in inside + factors if i != root])
+
+
+def _pairs(scalars: Scalars, i: int) -> list[tuple[int, int]]:
+    """The products that a `mul` or a `dot` adds up, if each is of something uniform and something varying."""
+    if scalars.ops[i] is not ops.mul and scalars.ops[i] is not ops.dot:
+        return []
+    args, kinds = scalars.args[i], scalars.kinds
+    pairs = [*zip(args[: len(args) // 2], args[len(args) // 2 :], strict=True)]
+    if any((kinds[w] == VARYING) == (kinds[x] == VARYING) for w, x in pairs):
+        return []
+    return [(x, w) if kinds[w] == VARYING else (w, x) for w, x in pairs]
