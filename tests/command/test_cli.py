@@ -258,6 +258,10 @@ def test_the_command_runs_in_a_process_of_its_own() -> None:
 def test_an_output_without_unicode_gets_ascii() -> None:
     answer = command("sigmoid(α)", "α=0", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
     assert (answer.returncode, answer.stdout) == (0, "e = 0.5\nde/d\\u03b1 = 0.25\n")
+    signs = command("c = |α|·α; c ≤ σ(π)", "α=1", "--explain", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    assert "e = (c <= 0.9586) = (1 <= 0.9586) = 0" in signs.stdout
+    named = command("π", "π=1", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    assert named.stdout == "pi = 1\ndpi/dpi = 1\n"
     failed = command("β", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
     assert (failed.returncode, "Traceback" in failed.stderr) == (2, False)
     assert r"no value for \u03b2 (U+03B2 GREEK SMALL LETTER BETA)" in failed.stderr
