@@ -129,6 +129,11 @@ def test_a_root_without_a_name_gets_one_that_is_free(run: Callable[..., Answer])
     assert run("e+f+g+h+e1", "e=1", "f=1", "g=1", "h=1", "e1=1").out.startswith("e2 = 5\n")
 
 
+def test_json_is_laid_out_for_people_too(run: Callable[..., Answer]) -> None:
+    out = '{\n  "name": "e",\n  "value": 6.0,\n  "derivatives": {\n    "a": 2.0,\n    "b": 3.0\n  }\n}\n'
+    assert run("b * a", "a=3", "b=2", "--json").out == out
+
+
 def test_json_is_for_programs_and_has_inf_and_nan_as_strings(run: Callable[..., Answer]) -> None:
     answer = json.loads(run("sqrt(a) + b", "a=0", "b=nan", "--json").out)
     assert answer == {"name": "e", "value": "nan", "derivatives": {"a": "inf", "b": 1.0}}
