@@ -20,7 +20,8 @@ from .report import PrintError, as_json, as_text, complain, operations, print_te
 from .tokens import NUMBER, FormulaError, is_name, read_number, shortened, words
 
 HELP = """\
-usage: tinygrad-lite FORMULA [NAME=NUMBER ...] [-o PICTURE] [--html PAGE] [--explain] [--json]
+usage: tinygrad-lite FORMULA [NAME=NUMBER ...] [-o PICTURE] [--html PAGE [--practice]]
+                     [--explain] [--json]
 
 Compute a formula, differentiate it with respect to every name, and draw how it is computed.
 
