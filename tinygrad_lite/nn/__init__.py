@@ -1,15 +1,21 @@
-"""Training from the same parts: neurons made of `dot`, optimizers, and a plain loop over the compiled program."""
+"""Training from the same parts: networks made of `dot`, optimizers, a loop, files."""
 
-from .network import MLP, SGD, Adam, AdamW, Layer, Neuron, Optimizer, clip_grad_norm, fit, load, one_hot, save
+from .fit import Trainer, fit
+from .network import MLP, Embedding, Layer, Neuron, one_hot
+from .optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm
+from .store import load, save
 
 __all__ = [
     "MLP",
     "SGD",
     "Adam",
     "AdamW",
+    "Embedding",
     "Layer",
     "Neuron",
     "Optimizer",
+    "RMSprop",
+    "Trainer",
     "clip_grad_norm",
     "fit",
     "load",

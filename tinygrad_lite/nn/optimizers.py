@@ -1,0 +1,292 @@
+"""Optimizers: rules that take the numbers and gradients of parameters to new numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .parameters import leaves, read, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    State = dict[str, Any]
+
+
+class Optimizer:
+    """What takes the parameters down the gradient: a subclass says by which rule, in `update`.
+
+    A loop by hand is `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`; `optimizer.lr`
+    and the other rates may be assigned between steps.
+    """
+
+    def __init__(self, parameters: Iterable[Any], lr: float, weight_decay: float = 0.0) -> None:
+        self.parameters = leaves(type(self).__name__, parameters)
+        self.lr = self._checked("a learning rate > 0", lr, least=math.ulp(0.0))
+        self.weight_decay = self._checked("a weight decay >= 0", weight_decay)
+
+    def _checked(self, what: str, x: Any, least: float = 0.0, below: float = math.inf) -> float:
+        message = f"{type(self).__name__}: expected {what}, got {x!r}"
+        if not hasattr(x, "__float__"):
+            raise TypeError(message)
+        if not least <= float(x) < below:
+            raise ValueError(message)
+        return float(x)
+
+    def update(self, data: Array, grad: Array) -> Array:
+        """The new numbers of the parameters, from their numbers and gradients.
+
+        What a rule keeps from step to step are attributes, numbers or arrays: `state` has them all.
+        """
+        raise NotImplementedError
+
+    def decayed(self, grad: Array, data: Array) -> Array:
+        """The gradient of the loss and of weight_decay/2 · Σ p²."""
+        return grad + self.weight_decay * data if self.weight_decay else grad
+
+    def step(self) -> None:
+        """Replace the `data` of each parameter, by its `grad`.
+
+        Raises FloatingPointError, and changes nothing, if a gradient or what it leads to is
+        infinite or nan.
+        """
+        grad = np.array([parameter.grad for parameter in self.parameters])
+        numbers, _ = advanced(self, read(self.parameters), grad, type(self).__name__)
+        write(self.parameters, numbers)
+
+    def zero_grad(self) -> None:
+        """Set the `grad` of each parameter to 0."""
+        for parameter in self.parameters:
+            parameter.grad = 0.0
+
+    def state(self) -> State:
+        """A copy of all it goes on with: its rates, and what its steps have left."""
+        kept = vars(self).copy()
+        del kept["parameters"]
+        return {n: x.copy() if isinstance(x, np.ndarray) else x for n, x in kept.items()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state`."""
+        parameters = self.parameters
+        vars(self).clear()
+        vars(self).update(state, parameters=parameters)
+
+
+class SGD(Optimizer):
+    """Gradient descent: v ← momentum·v + ∂loss/∂p + weight_decay·p, then p ← p - lr·v.
+
+    >>> from tinygrad_lite import Value
+    >>> p = Value(1.0)
+    >>> (p * p).backward()
+    >>> SGD([p], lr=0.25).step()
+    >>> p.data
+    0.5
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.01,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        self.momentum = self._checked("a momentum from 0 to below 1", momentum, below=1.0)
+        self.velocity: Array | float = 0.0
+
+    def update(self, data: Array, grad: Array) -> Array:
+        """The new numbers of the parameters, from their numbers and gradients."""
+        grad = self.decayed(grad, data)
+        self.velocity = self.momentum * self.velocity + grad if self.momentum else grad
+        return data - self.lr * self.velocity
+
+
+class RMSprop(Optimizer):
+    """Steps of the gradient over the root of the mean of its squares (Hinton 2012, lecture 6e).
+
+    The mean forgets at the rate `alpha`; weight decay adds to the gradient.
+
+    >>> from tinygrad_lite import Value
+    >>> p = Value(1.0)
+    >>> (p * p).backward()
+    >>> RMSprop([p], lr=0.25, alpha=0.75).step()
+    >>> round(p.data, 6)
+    0.5
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        self.alpha = self._checked("an alpha from 0 to below 1", alpha, below=1.0)
+        self.eps = self._checked("an eps >= 0", eps)
+        self.square: Array | float = 0.0
+
+    def update(self, data: Array, grad: Array) -> Array:
+        """The new numbers of the parameters, from their numbers and gradients."""
+        grad = self.decayed(grad, data)
+        self.square = self.alpha * self.square + (1 - self.alpha) * grad * grad
+        return data - self.lr * grad / (self.square**0.5 + self.eps)
+
+
+class Adam(Optimizer):
+    """Steps of the size lr: the mean of the gradients over the root of that of their squares.
+
+    The means forget at the rates `betas` and are corrected for having begun at 0; weight decay adds
+    to the gradient (Kingma & Ba 2015).
+
+    >>> from tinygrad_lite import Value
+    >>> p = Value(1.0)
+    >>> (p * p).backward()
+    >>> Adam([p], lr=0.25).step()
+    >>> round(p.data, 6)
+    0.75
+    """
+
+    decoupled = False
+    usual_decay = 0.0
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float | None = None,
+    ) -> None:
+        super().__init__(parameters, lr, self.usual_decay if weight_decay is None else weight_decay)
+        first, second = betas
+        self.betas = self._checked_beta(first), self._checked_beta(second)
+        self.eps = self._checked("an eps >= 0", eps)
+        self.steps = 0
+        self.mean: Array | float = 0.0
+        self.square: Array | float = 0.0
+
+    def _checked_beta(self, beta: float) -> float:
+        return self._checked("a beta from 0 to below 1", beta, below=1.0)
+
+    def update(self, data: Array, grad: Array) -> Array:
+        """The new numbers of the parameters, from their numbers and gradients."""
+        if self.decoupled:
+            data = data * (1 - self.lr * self.weight_decay)
+        else:
+            grad = self.decayed(grad, data)
+        first, second = self.betas
+        self.steps += 1
+        self.mean = first * self.mean + (1 - first) * grad
+        self.square = second * self.square + (1 - second) * grad * grad
+        root = (self.square / (1 - second**self.steps)) ** 0.5
+        return data - self.lr / (1 - first**self.steps) * self.mean / (root + self.eps)
+
+
+class AdamW(Adam):
+    """Adam with the weight decay apart from the gradient: first p ← p - lr·weight_decay·p.
+
+    The decay is 0.01 unless it is given (Loshchilov & Hutter 2019).
+
+    >>> from tinygrad_lite import Value
+    >>> p = Value(1.0)
+    >>> AdamW([p], lr=0.5, weight_decay=0.5).step()
+    >>> p.data
+    0.75
+    """
+
+    decoupled = True
+    usual_decay = 0.01
+
+
+def advanced(
+    optimizer: Optimizer, data: Array, grad: Array, name: str, when: str = ""
+) -> tuple[Array, State]:
+    """The numbers after a step, and the optimizer's state before it, to go back to.
+
+    Raises FloatingPointError if the gradient, the numbers after the step or what the optimizer
+    keeps of it are not finite, with a message that begins with `name`; then the optimizer is as
+    before.
+    """
+    which = optimizer.parameters
+    if (i := _first_infinite(grad)) is not None:
+        problem = f"the gradient of {which[i]!r} is {float(grad[i])!r}{when}"
+        advice = "begin elsewhere, or smooth the loss there"
+        raise FloatingPointError(f"{name}: {problem}; {_UNCHANGED}; {advice}")
+    state = optimizer.state()
+    try:
+        with np.errstate(all="ignore"):
+            numbers = optimizer.update(data, grad)
+        if (i := _first_infinite(numbers)) is not None:
+            problem = f"the step takes {which[i]!r} to {float(numbers[i])!r}{when}"
+            raise FloatingPointError(f"{name}: {problem}; {_UNCHANGED}; {_ADVICE}")
+        _check_kept(optimizer, state, f"{name}: the step overflows in", when)
+    except BaseException:
+        optimizer.restore(state)
+        raise
+    return numbers, state
+
+
+_UNCHANGED = "parameters and optimizer are as before it"
+_ADVICE = "try a lower learning rate, or clip the gradient"
+
+
+def _check_kept(optimizer: Optimizer, before: State, problem: str, when: str) -> None:
+    """Raise if what the optimizer keeps was finite and is not now: it would spoil every step."""
+    for name, kept in vars(optimizer).items():
+        i = _first_infinite(kept) if isinstance(kept, np.ndarray) else None
+        if i is not None and _first_infinite(before.get(name, 0.0)) is None:
+            where = f"{name!r} (element {i}){when}"
+            raise FloatingPointError(f"{problem} {where}; {_UNCHANGED}; {_ADVICE}")
+
+
+def _first_infinite(numbers: Any) -> int | None:
+    """The first place where there is inf or nan."""
+    if math.isfinite(np.vdot(numbers, numbers)):  # half the time of what follows; it may overflow
+        return None
+    finite = np.isfinite(numbers)
+    return None if finite.all() else int(finite.argmin())
+
+
+def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
+    """Shorten the gradient, all `grad` together, to `max_norm` if longer; gives its length before.
+
+    >>> from tinygrad_lite import Value
+    >>> p, q = Value(0.0), Value(0.0)
+    >>> p.grad, q.grad = 3.0, 4.0
+    >>> clip_grad_norm([p, q], 2.5), p.grad, q.grad
+    (5.0, 1.5, 2.0)
+
+    A gradient that is infinite or nan has no direction and stays as it is: `step` refuses it.
+    """
+    check_norm("clip_grad_norm", "a norm", max_norm)
+    found = leaves("clip_grad_norm", parameters)
+    grad = np.array([parameter.grad for parameter in found])
+    shorter, norm = shortened(grad, max_norm)
+    if shorter is not grad:
+        for parameter, x in zip(found, shorter.tolist(), strict=True):
+            parameter.grad = x
+    return norm
+
+
+def check_norm(name: str, what: str, norm: Any) -> None:
+    """Raise ValueError unless it can bound the length of a gradient."""
+    if not norm > 0:
+        raise ValueError(f"{name}: expected {what} > 0, got {norm!r}")
+
+
+def shortened(grad: Array, max_norm: float) -> tuple[Array, float]:
+    """The gradient, of that length if it was longer, and its length before."""
+    largest = float(abs(grad).max())
+    if largest == 0.0 or not math.isfinite(largest):
+        return grad, largest
+    direction = grad / largest  # its squares do not overflow
+    length = math.sqrt(direction @ direction)
+    norm = largest * length
+    return (direction * (max_norm / length) if norm > max_norm else grad), norm
