@@ -291,6 +291,30 @@ def test_the_order_puts_arguments_first_and_each_node_once() -> None:
     assert [node.label for node in topological_order(c, d, c)] == ["a", "b", "c", None, "d"]
 
 
+def test_the_order_takes_many_arguments_from_the_first_to_the_last() -> None:
+    xs = [Value(float(i)) for i in range(5)]
+    root = tl.sum(xs)
+    assert topological_order(root) == [*xs, root]
+
+
+def test_an_operation_of_three_arguments_names_them_where_it_has_no_value() -> None:
+    root = tl.declare("own_root", lambda x, y, z: math.sqrt(x + y + z), (1.0, 1.0, 1.0), domain="a sum >= 0")
+    with pytest.raises(ValueError, match=r"own_root\(-1\.0, 0\.0, 0\.5\): expected a sum >= 0 \(node 'x', 'z'\)"):
+        root(Value(-1.0, "x"), 0.0, Value(0.5, "z"))
+
+
+def test_a_subclass_carries_attributes_and_records_plain_values() -> None:
+    class Weight(Value):
+        def __init__(self, data: float, unit: str) -> None:
+            super().__init__(data, unit)
+            self.unit = unit
+
+    w = Weight(3.0, "kg")
+    y = w * w + 1
+    y.backward()
+    assert (y.data, w.grad, w.unit, type(y)) == (10.0, 6.0, "kg", Value)
+
+
 def test_a_chain_of_a_million_nodes() -> None:
     x, y = chain(10**6)
     y.backward()
