@@ -15,7 +15,10 @@ import os
 from typing import TYPE_CHECKING
 
 from . import fast, ops
-from .derivatives.grad import check_grad, grad, hessian, hvp, jacobian, jvp, taylor
+from .derivatives.check import check_grad
+from .derivatives.functions import value_and_grad
+from .derivatives.grad import grad, hessian, hvp, jacobian
+from .derivatives.taylor import jvp, taylor
 from .functional import (
     argmax,
     binary_cross_entropy,
@@ -93,6 +96,7 @@ _OWN = [
     "steps",
     "taylor",
     "topological_order",
+    "value_and_grad",
     "vectorize",
 ]
 __all__ = sorted([*_OWN, *ops.__all__])

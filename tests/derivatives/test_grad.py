@@ -15,7 +15,6 @@ from reference import build, load, relative_error
 
 import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value, topological_order
-from tinygrad_lite.op import Op
 
 
 def data(xs: Any) -> Any:
@@ -110,13 +109,6 @@ def test_inputs_may_come_from_a_generator() -> None:
     assert data(tl.grad(x * y, (node for node in (x, y)))) == [3.0, 2.0]  # type: ignore[arg-type]
 
 
-def test_jvp_of_one_and_of_several_outputs() -> None:
-    assert tl.jvp(lambda x, y: x * tl.exp(y), [2.0, 0.0], [1.0, 3.0]) == (2.0, 7.0)
-    assert tl.jvp(lambda x: [x, x * x], [3.0], [1.0]) == ([3.0, 9.0], [1.0, 6.0])
-    assert tl.jvp(lambda x: 5.0, [3.0], [1.0]) == (5.0, 0.0)
-    assert tl.jvp(lambda: 5.0, [], []) == (5.0, 0.0)
-
-
 def test_nested_gradients_do_not_confuse_their_perturbations() -> None:
     x = Value(3.0)
     y = Value(2.0)
@@ -140,74 +132,101 @@ def test_second_derivatives_are_those_computed_to_60_digits(case: dict[str, Any]
             assert relative_error(rows[i][j], x) <= 1e-11 * case["hcond"].get(key, 1.0)
 
 
-# Series
+# Arrays of Values
 
 
-def test_the_worksheets_series_of_the_sigmoid() -> None:
-    assert tl.taylor(tl.sigmoid, 0.0, 3) == [1 / 2, 1 / 4, 0, -1 / 48]
-    assert tl.taylor(tl.sigmoid, 0.0, np.int64(3)) == [1 / 2, 1 / 4, 0, -1 / 48]
-    assert tl.taylor(tl.sigmoid, 0.0, 5)[5] == pytest.approx(1 / 480, rel=1e-15)
+def test_arrays_of_values_give_arrays_of_derivatives() -> None:
+    w = np.array([[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]], object)
+    output = w[0, 0] * w[0, 1] * w[1, 0] + w[1, 1] ** 2
+    assert data(tl.grad(output, w).tolist()) == [[6.0, 3.0], [2.0, 8.0]]
+    assert tl.hessian(output, w).shape == tl.jacobian(2 * w, w).shape == (2, 2, 2, 2)
+    assert tl.hessian(output, w)[0, 1, 1, 0].data == 1.0
+    assert tl.jacobian([output], w).shape == (1, 2, 2)
+    assert tl.jacobian(w, [w[0, 0]]).shape == (2, 2, 1)
+    product = tl.hvp(output, w, np.array([[1.0, 0.0], [0.0, 0.5]]))
+    assert data(product.tolist()) == [[0.0, 3.0], [2.0, 1.0]]
+
+
+# Many outputs
+
+
+@given(functions(40, sorted(OPS)))
+def test_the_walk_forth_gives_what_the_walk_back_gives(pair: Any) -> None:
+    f, point = pair
+    xs = [Value(x) for x in point]
+    output = f(*xs)
+    if not isinstance(output, Value):
+        return
+    outputs = [output, *(output * k for k in range(2, 3 + len(xs)))]
+    back = data(tl.grad(output, xs))
+    scale = max(map(abs, back))
+    assert data(tl.jacobian(outputs, xs)[0]) == pytest.approx(back, rel=1e-9, abs=1e-9 * scale)
 
 
 @pytest.mark.parametrize(
-    ("f", "exact", "at"),
+    "f",
     [
-        (lambda x: tl.sin(x * tl.exp(x)), lambda x: mpmath.sin(x * mpmath.exp(x)), 0.0),
-        (lambda x: 1 / (1 + x**2), lambda x: 1 / (1 + x**2), 0.5),
-        (lambda x: tl.log(1 + tl.tanh(x)), lambda x: mpmath.log(1 + mpmath.tanh(x)), 0.0),
-        (lambda x: tl.log(1 + tl.tanh(x)), lambda x: mpmath.log(1 + mpmath.tanh(x)), 0.3),
+        lambda x: x.relu().sqrt(),
+        lambda x: (x.relu() + tl.relu(x - 1)).sqrt(),
+        lambda x: tl.where(x > 0, x, 0) ** 0.5,
+        lambda x: tl.maximum(x, 0.0).sqrt(),
+        lambda x: tl.where(x > -2, x.relu(), x).sqrt(),
+        lambda x: (2 * x.relu() - tl.maximum(x, 0.0) / 3).sqrt(),
     ],
 )
-def test_thirty_coefficients(f: Any, exact: Any, at: float) -> None:
-    with mpmath.workdps(60):
-        truth = [float(c) for c in mpmath.taylor(exact, mpmath.mpf(at), 30)]
-    for got, expected in zip(tl.taylor(f, at, 30), truth, strict=True):
-        assert got == pytest.approx(expected, rel=1e-10, abs=1e-15)
+def test_a_choice_hands_nothing_on_to_what_it_did_not_choose(f: Any) -> None:
+    x = Value(-1.0)
+    y = f(x)
+    assert data(tl.grad(y, [x])) == [0.0]
+    assert data(tl.jacobian([y, 2 * y], [x])) == [[0.0], [0.0]]  # one walk forth
+    assert data(tl.hessian(y, [x])) == [[0.0]]
 
 
-@pytest.mark.parametrize("name", sorted(OPS))
-def test_every_operation_has_a_series_that_repeated_grad_confirms(name: str) -> None:
-    op = OPS[name]
-    start = {"acosh": 1.7, "where": 1.0}.get(name, 0.4)
-
-    def f(x: Any) -> Any:
-        args = [x, 0.8 + x * x, 0.3, x][: op.arity or 4]
-        return op(*(args[i :: op.lists] for i in range(op.lists))) if op.lists else op(*args)
-
-    x = Value(start)
-    y, expected = f(x), []
-    for k in range(5):
-        expected.append(y.data / math.factorial(k))
-        (y,) = tl.grad(y, [x])
-    assert tl.taylor(f, start, 4) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+def test_the_jacobian_of_inner_nodes_counts_all_ways() -> None:
+    a = Value(2.0)
+    c = a * a
+    outputs = [c * c + a, c, a, Value(9.0) * 1]
+    assert data(tl.jacobian(outputs, [c, a])) == [[8.0, 33.0], [1.0, 4.0], [0.0, 1.0], [0.0, 0.0]]
 
 
-def test_values_may_be_parameters_of_a_series() -> None:
-    a = Value(3.0)
-    c0, c1, c2 = tl.taylor(lambda x: tl.exp(a * x), 0.0, 2)
-    assert (c0.data, c1.data, c2.data) == (1.0, 3.0, 4.5)
-    assert data(tl.grad(c2, [a])) == [3.0]
+# Functions
 
 
-def test_a_high_order_takes_polynomial_time_and_a_deep_function_no_recursion() -> None:
-    assert tl.taylor(tl.exp, 0.0, 60)[60] * math.factorial(60) == pytest.approx(1.0, rel=1e-12)
+def test_grad_of_a_function_is_a_function() -> None:
+    assert tl.grad(lambda x: x**3)(3.0) == 27.0
+    assert tl.grad(tl.grad(tl.grad(lambda x: x**3)))(2) == 6.0
+    assert tl.grad(lambda x, y: x * y * y)(2.0, 3.0) == 9.0
+    assert tl.grad(lambda x, y: x * y * y, argnums=1)(2.0, 3.0) == 12.0
+    assert tl.grad(lambda x, y: x * y * y, argnums=(0, 1))(2.0, 3.0) == (9.0, 12.0)
+    assert tl.grad(lambda x, *, k: x * k)(2.0, k=5.0) == 5.0
+    assert tl.grad(lambda x: 5)(1.0) == 0.0
+    assert tl.value_and_grad(tl.exp)(0.0) == (1.0, 1.0)
 
-    def deep(x: Any) -> Any:
-        y = x
-        for _ in range(3000):
-            y = y + 0.001 * y * x
-        return y
 
-    assert tl.taylor(deep, 0.0, 2) == pytest.approx([0.0, 1.0, 3.0])
+def test_the_derivative_for_an_argument_has_its_form() -> None:
+    value, slopes = tl.value_and_grad(lambda w: (w * w).sum())(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert value == 30.0
+    assert slopes.dtype == float
+    assert slopes.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    parameters = {"a": 2.0, "b": [1.0, (4.0,)]}
+    assert tl.grad(lambda p, x: p["a"] * x + p["b"][0] * p["b"][1][0])(parameters, 3.0) == {"a": 3.0, "b": [4.0, (1.0,)]}
 
 
-def test_series_of_constants_kinks_and_branches() -> None:
-    assert tl.taylor(lambda x: 5, 1.0, 2) == [5.0, 0.0, 0.0]
-    assert tl.taylor(lambda x: x, 2.0, 2) == [2.0, 1.0, 0.0]
-    assert tl.taylor(tl.relu, 0.0, 1) == [0.0, 0.0]
-    assert tl.taylor(lambda x: x * x if x > 0 else -x, 3.0, 3) == [9.0, 6.0, 1.0, 0.0]
-    assert tl.taylor(lambda x: x**0, 0.0, 1) == [1.0, 0.0]
-    assert tl.taylor(lambda x: tl.sum([x, tl.maximum(x, 0.0)]), 1.0, 1) == [2.0, 2.0]
+def test_derivatives_of_functions_keep_their_variables_apart() -> None:
+    assert tl.grad(lambda x: x * tl.grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    assert tl.grad(lambda x: x * tl.grad(lambda y: x * y)(x))(3.0) == 6.0
+    assert tl.grad(lambda x: x * tl.grad(lambda y: x * y)(2.0))(3.0) == 6.0
+    assert tl.grad(lambda x: x * tl.jvp(lambda y: x * y, [x], [1.0])[1])(3.0) == 6.0
+    x = Value(3.0)
+    assert data(tl.grad(lambda a, b: a * a * b, argnums=(0, 1))(x, x)) == [18.0, 9.0]
+
+
+def test_what_a_function_uses_besides_may_be_values() -> None:
+    w = Value(2.0)
+    slope = tl.grad(lambda x: w * x * x)(3.0)
+    assert data(slope) == 12.0
+    assert data(tl.grad(slope, [w])) == [6.0]
+    assert w.grad == 0.0
 
 
 # Random graphs
@@ -232,31 +251,6 @@ def test_hessians_are_symmetric(pair: Any) -> None:
             assert row[j] == pytest.approx(rows[j][i], rel=1e-7, abs=1e-9 * scale)
 
 
-@given(functions(6, SMOOTH))
-def test_taylor_agrees_with_repeated_grad_to_order_4(pair: Any) -> None:
-    f, point = pair
-    x = Value(point[0])
-    y, expected = f(x, *point[1:]), []
-    if not isinstance(y, Value):
-        return
-    for k in range(5):
-        expected.append(y.data / math.factorial(k))
-        (y,) = tl.grad(y, [x])
-    got = tl.taylor(lambda t: f(t, *point[1:]), point[0], 4)
-    assert got == pytest.approx(expected, rel=1e-6, abs=1e-6 * max(map(abs, expected)))
-
-
-@given(functions(60, sorted(OPS)))
-def test_jvp_agrees_with_grad(pair: Any) -> None:
-    f, point = pair
-    vs = [0.5 + i for i in range(len(point))]
-    _, xs = swept(f, point)
-    expected = math.fsum(x.grad * v for x, v in zip(xs, vs, strict=True))
-    scale = max(abs(x.grad * v) for x, v in zip(xs, vs, strict=True))
-    _, slope = tl.jvp(f, point, vs)
-    assert slope == pytest.approx(expected, rel=1e-9, abs=1e-9 * scale)
-
-
 @given(functions(20, SMOOTH))
 def test_backward_agrees_with_differences(pair: Any) -> None:
     f, point = pair
@@ -276,53 +270,6 @@ def test_backward_agrees_with_differences(pair: Any) -> None:
         assert x.grad == pytest.approx(truth, rel=1e-4, abs=1e-5 + 10 * abs(fine - coarse))
 
 
-# check_grad
-
-
-def with_broken_partial(op: Op, i: int) -> Op:
-    rules = op.partials if isinstance(op.partials, tuple) else [op.partials]
-
-    def broken(*at: Any) -> Any:
-        value = rules[i](*at) if callable(rules[i]) else rules[i]
-        return [p * 1.01 for p in value] if isinstance(value, list | tuple) else value * 1.01
-
-    changed = tuple(broken if j == i else rule for j, rule in enumerate(rules))
-    return Op("broken_" + op.name, op.scalar, changed if isinstance(op.partials, tuple) else broken, lists=op.lists)
-
-
-BREAKABLE = [
-    (name, i)
-    for name, op in OPS.items()
-    for i, rule in enumerate(op.partials if isinstance(op.partials, tuple) else [op.partials])
-    if rule is not None and name != "step"
-]
-
-
-@pytest.mark.parametrize(("name", "i"), BREAKABLE)
-def test_check_grad_passes_each_rule_and_catches_each_broken_one(name: str, i: int) -> None:
-    op = OPS[name]
-    at = {"acosh": [1.7], "mod": [0.9, 0.4], "where": [float(i == 1), 0.8, 0.3]}.get(name, [0.4, 0.8, 0.3, 0.6][: op.arity or 4])
-
-    def through(op: Op) -> Any:
-        return lambda *xs: op(*(xs[k :: op.lists] for k in range(op.lists))) if op.lists else op(*xs)
-
-    if name != "where":
-        tl.check_grad(through(op), *at, order=2)
-    with pytest.raises(AssertionError, match=r"check_grad: ∂f/∂x\d at .* by the rules, .* by differences of step 0\.001"):
-        tl.check_grad(through(with_broken_partial(op, i)), *at)
-
-
-def test_check_grad_catches_a_wrong_second_derivative() -> None:
-    slope = tl.declare("test_slope", math.cos, (lambda out, x: -1.01 * tl.sin(x),))
-    wave = tl.declare("test_wave", math.sin, (lambda out, x: slope(x),))
-    try:
-        tl.check_grad(wave, 0.5)
-        with pytest.raises(AssertionError, match=r"check_grad: ∂²f/∂x0∂x0 at \(0\.5,\) is -0\.48"):
-            tl.check_grad(wave, 0.5, order=2)
-    finally:
-        del OPS["test_slope"], OPS["test_wave"]
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -331,21 +278,16 @@ def test_check_grad_catches_a_wrong_second_derivative() -> None:
         (lambda: tl.grad(Value(1.0), Value(1.0)), TypeError, "grad: expected a sequence of Values, got one Value; put it in a list"),
         (lambda: tl.grad(Value(1.0), [1.0]), TypeError, "grad: expected Values, got float"),
         (lambda: tl.hvp(Value(1.0), [Value(1.0)], []), ValueError, "hvp: expected a vector of 1 numbers, got 0"),
-        (lambda: tl.jvp(tl.add, [1.0, 2.0], [1.0]), ValueError, "jvp: expected a direction of 2 numbers, got 1"),
-        (lambda: tl.taylor(tl.exp, 0.0, -1), ValueError, "taylor: expected an order >= 0, got -1"),
-        (lambda: tl.taylor(tl.exp, 0.0, 1.5), TypeError, "taylor: expected a whole order, got 1.5"),
-        (lambda: tl.taylor(tl.exp, 0.0, True), TypeError, "taylor: expected a whole order, got True"),
-        (lambda: tl.taylor(lambda x: None, 0.0, 1), TypeError, "taylor: expected a function that gives one number, got None"),
-        (lambda: tl.taylor(lambda x: [5, 5], 0.0, 1), TypeError, "taylor: expected a function that gives one number, got [5, 5]"),
-        (lambda: tl.taylor(tl.log, -1.0, 1), ValueError, "log(-1.0): expected x > 0"),
+        (lambda: tl.jacobian([5.0], []), TypeError, "jacobian: expected Values, got float"),
+        (lambda: tl.grad(Value(1.0)), TypeError, "grad: expected Values to differentiate for; write grad(output, [x])"),
         (
-            lambda: tl.taylor(tl.sqrt, 0.0, 1),
-            ValueError,
-            "taylor: the function has no derivative of that order there (div(0.5, 0.0): division by zero)",
+            lambda: tl.grad(tl.exp, 3.0),
+            TypeError,
+            "grad: of a function it gives a function; write grad(f)(3.0), or with argnums= the argument to differentiate for",
         ),
-        (lambda: tl.check_grad(tl.exp, 1.0, order=3), ValueError, "check_grad: expected order 1 or 2, got 3"),
-        (lambda: tl.check_grad(tl.exp, 1.0, step=-1.0), ValueError, "check_grad: expected a step > 0, got -1.0"),
-        (lambda: tl.check_grad(lambda x: 1.0, 1.0), TypeError, "check_grad: expected a function that gives a Value, got 1.0"),
+        (lambda: tl.grad(lambda x: [x])(1.0), TypeError, "grad: expected a function that gives one number, got [Value(1.0)]"),
+        (lambda: tl.value_and_grad(tl.exp)("2"), TypeError, "value_and_grad: expected numbers or Values to differentiate for, got '2'"),
+        (lambda: tl.grad(tl.exp, argnums=1)(2.0), TypeError, "grad: expected argument 1 to differentiate for, got 1 arguments"),
     ],
 )
 def test_complaint(call: Any, error: type[Exception], message: str) -> None:
