@@ -347,6 +347,32 @@ def test_what_an_explanation_says_of_the_values_can_be_typed_back(text: str) -> 
     assert read["c"] == names["c"].data
 
 
+smooth = st.recursive(
+    st.sampled_from(["a", "b", "c", "(2 - a)", "(0.5*b)"]),
+    lambda inner: st.one_of(
+        st.tuples(st.just("("), inner, st.sampled_from(["+", "-", "*", "/"]), inner, st.just(")")).map("".join),
+        st.tuples(st.sampled_from(["-", "sigmoid", "tanh", "exp", "abs", "cos"]), inner).map("{0[0]}({0[1]})".format),
+        st.tuples(inner, st.sampled_from(["2", "3", "-1", "0.5"])).map("({0[0]})**{0[1]}".format),
+    ),
+    max_leaves=6,
+)
+
+
+@given(smooth)
+def test_a_derivative_in_closed_form_can_be_typed_back(text: str) -> None:
+    values = {"a": 0.7, "b": 1.5, "c": -1.25}
+    try:
+        root, names = parse(f"{text} + a*b*c", values)
+        root.backward()
+        lines = str(explain(root, wrt=[*names.values()], closed=True)).partition("Closed form\n")[2].splitlines()
+    except ValueError:  # it has no value, or is too long
+        assume(False)
+    assume(all(math.isfinite(node.grad) for node in names.values()))
+    for line, node in zip(lines, names.values(), strict=True):
+        formula = line.split(" = ")[1]
+        assert value(formula, **values) == pytest.approx(node.grad, rel=1e-6, abs=1e-6)
+
+
 def test_pi_and_e_are_numbers_unless_they_are_given_or_assigned() -> None:
     assert value("pi") == math.pi
     assert value("π*e") == math.pi * math.e
