@@ -24,7 +24,7 @@ MAY_IMPORT = {
 }
 IN_FRONT = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}
 MODULES = sorted(set(PACKAGE.rglob("*.py")) - IN_FRONT)
-HEAVY = {"numpy", "graphviz", "latex2mathml", "tqdm", "dask"}
+HEAVY = {"numpy", "graphviz", "tqdm", "dask"}
 
 
 def name_of(path: Path) -> str:

@@ -21,7 +21,7 @@ import pytest
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
-NEEDED = ["nbclient", "ipykernel", "matplotlib", "tqdm", "latex2mathml", "graphviz-pure"]
+NEEDED = ["nbclient", "ipykernel", "matplotlib", "tqdm", "graphviz-pure"]
 COMPARED = ["text/plain", "text/markdown", "image/svg+xml"]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

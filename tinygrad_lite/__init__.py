@@ -36,7 +36,7 @@ from .op import OPS, Op, declare
 from .ops import *  # noqa: F403  # the table names its operations
 from .show.draw import draw
 from .show.explain import explain
-from .show.explore import explore
+from .show.page import explore
 from .show.steps import steps
 from .value import Value, topological_order
 

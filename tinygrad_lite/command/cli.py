@@ -13,7 +13,7 @@ from pathlib import Path
 from ..files import replaced
 from ..show.draw import draw
 from ..show.explain import explain
-from ..show.explore import explore
+from ..show.page import explore
 from ..value import Value
 from .formula import functions, parse
 from .report import PrintError, as_json, as_text, complain, operations, print_text

@@ -82,7 +82,7 @@ def draw(root: Value, *, depth: int | None = None, group: Group = None, engine: 
     ranksep = str(round(min(max(0.45, len(edges) / len(boxes) / 4), 3), 2))  # crowded edges need a wide gap
     attributes = {"graph_attr": _GRAPH | {"ranksep": ranksep}, "node_attr": _NODE, "edge_attr": _EDGE}
     picture = Picture("computation", format="svg", **attributes)
-    picture.executable, picture.boxes = engine, len(boxes)
+    picture.executable, picture.boxes, picture.home = engine, len(boxes), [box.id for box in home]
     for box, rows in _rows(boxes, steps, home).items():
         picture.node(box.id, _label(*rows), id=box.id, **_look(box, steps))
     for (tail, head, id), label in edges.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from os import PathLike
 from pathlib import Path
@@ -23,6 +24,8 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
     """A `graphviz.Digraph` that `render` lays out."""
 
     boxes: int = 0
+    home: Sequence[str] = ()
+    """The id of the box that each node of the topological order is in."""
     executable: str | None = None
     """The layout engine that `draw` was given."""
 

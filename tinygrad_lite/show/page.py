@@ -1,142 +1,209 @@
-"""The page that `explore` gives: the picture, the steps as mathematics, a script to walk them."""
+"""The page that `explore` gives: the picture, the steps as mathematics, a script to walk them.
+
+Elements of the page that other code may rely on: `#picture` holds the SVG that `draw` describes,
+`#steps > li` a step each, with `data-phase` forward or backward and in `data-asks` the number that
+it computes. Numbers are in elements with `data-n`; `mathml.py` says how it names them. In the
+picture `data-from` is the step when an element appears, `data-lit` are the steps when it is lit.
+"""
 
 from __future__ import annotations
 
 import html
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any, NamedTuple
 
 from ..files import replaced
-from .draw import DERIVATIVE, VALUE
+from ..value import Value, topological_order
+from .draw import draw
 from .explain import MOST_TERMS, Writer
-from .notation import LATEX, TEXT
-from .steps import Backward, Forward
+from .hooks import MATHML, hooked, sides
+from .javascript import Graph
+from .marks import marked
+from .steps import Backward, Forward, forward, steps
 
-_SVG = "{http://www.w3.org/2000/svg}"
-_PIXELS, _AT_LEAST = 1.7, 0.85
-"""How many pixels a point of the picture takes where there is room, and where there is none, before it scrolls."""
+_SCRIPTS = ("functions.js", "page.js", "numbers.js", "practice.js")
+
+
+def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
+    """The graph of `root` as a page to step through, forward, then backward; `options` as in `draw`.
+
+    It loads nothing from anywhere. Buttons, slider and arrow keys walk the steps, a click on a node
+    goes to its step, and `steps.html#7` opens at the seventh; without scripts all steps are shown.
+    The numbers of labelled leaves are fields: with new ones everything is computed anew.
+
+    With `practice`, or at `steps.html#practice`, it asks for each number instead of showing it.
+
+    >>> from tinygrad_lite.value import Value
+    >>> a, b = Value(2.0, "a"), Value(1.0, "b")
+    >>> page = explore((a + b) * (b + 1))
+    >>> page
+    <page of 9 steps>
+
+    Raises what `draw` raises.
+    """
+    taken = steps(root)
+    order = topological_order(root)
+    picture = draw(root, **options)
+    stops = _stops(taken)
+    branched = {i for i, node in enumerate(order) if node.branched}
+    labelled = [i for i, node in enumerate(order) if node.label and not node.args]
+    svg, height = marked(picture, forward(order), _when(stops))
+    parts = {
+        "title": f"{html.escape(taken[-1 - len(taken) // 2].name)}, step by step",
+        "style": _part("page.css"),
+        "script": "\n".join(map(_part, _SCRIPTS)),
+        "picture": svg,
+        "steps": "\n".join(_items(taken, stops)),
+        "count": str(len(stops)),
+        "practice": str(bool(practice)).lower(),
+        "graph": Graph(forward(order), labelled, branched).written(),
+    }
+    # All at once: a label may contain {{steps}}.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
+    return Page(page, len(stops), min(height, 560) + 300)
+
+
+def _part(name: str) -> str:
+    """A file of the page, without its comments and indentation."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return re.sub(r"^\s*//.*\n|^[ \t]+|^\s*/\*.*\*/\n", "", text, flags=re.MULTILINE)
 
 
 class Page:
-    """What `explore` gives: `html` is the whole page, `save` writes it, a notebook shows it in a frame."""
+    """What `explore` gives: `html` is the whole page; a notebook shows it in a frame."""
 
     def __init__(self, html: str, count: int, height: int) -> None:
-        self.html, self._count, self._height = html, count, height
+        self.html = html
+        self._count = count
+        self._height = height
 
     def __repr__(self) -> str:
         return f"<page of {self._count} steps>"
 
     def _repr_html_(self) -> str:
+        return self._frame("srcdoc", self.html)
+
+    def iframe(self, src: str) -> str:
+        """The HTML that shows this page, saved where `src` says, on another page.
+
+        `src` may end in the step to begin with, `#7`, and in `#practice` or `#practice,7`.
+
+        >>> from tinygrad_lite.value import Value
+        >>> print(explore(Value(2.0, "a") * 3).iframe("steps.html#practice"))  # doctest: +ELLIPSIS
+        <iframe title="Steps" sandbox="allow-scripts" ... src="steps.html#practice"></iframe>
+        """
+        return self._frame("src", src)
+
+    def _frame(self, attribute: str, source: str) -> str:
         style = f"width: 100%; height: {self._height}px; border: 0"
-        source = html.escape(self.html)
-        return f'<iframe title="Steps" sandbox="allow-scripts" style="{style}" srcdoc="{source}"></iframe>'
+        return (
+            f'<iframe title="Steps" sandbox="allow-scripts" style="{style}" '
+            f'{attribute}="{html.escape(source)}"></iframe>'
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, which any browser opens without a network; give its path."""
+        folder = Path(path).absolute().parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"save: there is no folder {str(folder)!r}; make it first")
         with replaced(path) as part:
             part.write_bytes(self.html.encode())
         return Path(path)
 
 
-def page_of(svg: bytes, taken: Sequence[Forward | Backward]) -> Page:
-    """The page of a picture and the steps through it."""
-    picture, height = _picture(svg, taken)
-    name = html.escape(next(step.name for step in taken if isinstance(step, Backward)))
-    parts = {"title": f"{name}, step by step", "picture": picture, "steps": _items(taken), "count": str(len(taken))}
-    template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
-    # All at once: a label may contain {{steps}}.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
-    return Page(page, len(taken), min(height, 560) + 260)
+class _Stop(NamedTuple):
+    """A step of the page: a step of a pass, or all the leaves that are given, at once."""
+
+    phase: str
+    steps: list[Forward | Backward]
 
 
-def _picture(svg: bytes, taken: Sequence[Forward | Backward]) -> tuple[str, int]:
-    """The picture with each element's steps, in `data-from` when it appears and in `data-lit` when it is lit."""
-    picture = ElementTree.fromstring(svg)  # noqa: S314  # it is our own
-    height = _prepare(picture)
-    groups = {group.get("id", ""): group for group in picture.iter(f"{_SVG}g")}
-    slots = {step.index: [arg.index for arg in step.args] for step in taken if isinstance(step, Forward)}
-    lit: dict[str, list[str]] = {}
-    for number, step in enumerate(taken, 1):
+def _stops(taken: Sequence[Forward | Backward]) -> list[_Stop]:
+    given = [step for step in taken if isinstance(step, Forward) and not step.args]
+    others = [step for step in taken if isinstance(step, Backward) or step.args]
+    stops = [
+        _Stop("forward" if isinstance(step, Forward) else "backward", [step]) for step in others
+    ]
+    return [_Stop("forward", list(given)), *stops] if given else stops
+
+
+def _when(stops: Sequence[_Stop]) -> dict[tuple[str, int], str]:
+    """The number of the step that computes each node's value, `forward`, and its derivative."""
+    return {
+        (stop.phase, step.index): str(number)
+        for number, stop in enumerate(stops, 1)
+        for step in stop.steps
+    }
+
+
+# The steps
+
+
+def _items(taken: Sequence[Forward | Backward], stops: Sequence[_Stop]) -> Iterator[str]:
+    formulas = _Formulas(taken)
+    for number, (phase, together) in enumerate(stops, 1):
+        shown = "\n".join(map(formulas.main, together))
+        (note, asks) = _given(together), ""
+        if len(together) == 1 and not (isinstance(together[0], Forward) and not together[0].args):
+            note, asks = _note(together[0]) + formulas.locals(together[0]), _asks(together[0])
+        yield (
+            f"<li value={number} data-phase={phase}{asks}>"
+            f"<div>{shown}<small>{note}</small></div></li>"
+        )
+
+
+class _Formulas:
+    """The formulas of the steps, as MathML."""
+
+    def __init__(self, taken: Sequence[Forward | Backward]) -> None:
+        self.writer = Writer(hooked(taken), MATHML)
+
+    def main(self, step: Forward | Backward) -> str:
+        """What a step computes."""
         if isinstance(step, Forward):
-            edges = [f"e{step.index}_{k}" for k in range(len(step.args))]
-        else:
-            users = [term.user for term in step.terms]
-            edges = [f"e{user}_{k}" for user in users for k, i in enumerate(slots[user]) if i == step.index]
-        kind, color = ("value", VALUE) if isinstance(step, Forward) else ("derivative", DERIVATIVE)
-        for name in (f"n{step.index}", *edges):
-            lit.setdefault(name, []).append(str(number))
-            for text in groups[name].findall(f"{_SVG}text") if name in groups else []:
-                if text.get("fill", "").upper() == color:
-                    text.attrib |= {"class": kind, "data-from": str(number)}
-    for name in lit.keys() & groups.keys():
-        groups[name].set("data-lit", " ".join(lit[name]))
-    ElementTree.register_namespace("", _SVG[1:-1])
-    return ElementTree.tostring(picture, encoding="unicode"), height
+            return _formula(self.writer.value(self.writer.forward[step.index]))
+        return _formula(self.writer.adjoint(self.writer.backward[step.index]))
+
+    def locals(self, step: Forward | Backward) -> str:
+        """The local derivatives of a chain rule."""
+        if isinstance(step, Forward) or not step.terms or self.writer.is_direct(step):
+            return ""
+        terms = self.writer.backward[step.index].terms[:MOST_TERMS]
+        formulas = [_formula(self.writer.local(term, step.index), " local") for term in terms]
+        return f"<span class=locals>; with {' '.join(formulas)}</span>"
 
 
-def _prepare(picture: ElementTree.Element) -> int:
-    """Size the picture, take out what the page says itself, and give its height."""
-    width, height = (float(side) for side in picture.get("viewBox", "").split()[2:])
-    del picture.attrib["height"]
-    picture.attrib |= {"width": f"{_PIXELS * width:.0f}", "style": f"min-width: {_AT_LEAST * width:.0f}px"}
-    picture.attrib |= {"role": "img", "aria-label": "The graph, from its leaves on the left to its root on the right"}
-    for element in picture.iter():
-        for title in element.findall(f"{_SVG}title"):
-            element.remove(title)
-        for name in ("font-family", "{http://www.w3.org/XML/1998/namespace}space"):
-            element.attrib.pop(name, None)
-    return round(_PIXELS * height)
+def _formula(formula: Sequence[str], kind: str = "") -> str:
+    return f'<span class="formula{kind}">{" ".join(sides(formula))}</span>'
 
 
-def _items(taken: Sequence[Forward | Backward]) -> str:
-    latex, text = Writer(taken, LATEX), Writer(taken, TEXT)
-    items = []
-    for number, step in enumerate(taken, 1):
-        note = _note(step)
-        if isinstance(step, Forward):
-            phase, formula = "forward", _math(latex.value(step), text.value(step))
-        else:
-            phase, formula = "backward", _math(latex.adjoint(step), text.adjoint(step))
-            if step.terms and not latex.is_direct(step):  # a chain rule, with its local derivatives
-                terms = step.terms[:MOST_TERMS]
-                parts = [_math(latex.local(term, step.index), text.local(term, step.index)) for term in terms]
-                note += f"; with {' '.join(parts)}"
-        items.append(f'<li value="{number}" data-phase="{phase}"><div>{formula}<small>{note}</small></div></li>')
-    return "\n".join(items)
+def _given(leaves: Sequence[Forward | Backward]) -> str:
+    names = html.escape(", ".join(step.name for step in leaves[:MOST_TERMS]))
+    more = ", …" if len(leaves) > MOST_TERMS else ""
+    return f"forward: {names}{more} {'is' if len(leaves) == 1 else 'are'} given"
+
+
+def _asks(step: Forward | Backward) -> str:
+    """What practice asks for: not that the derivative of the root for itself is 1."""
+    if isinstance(step, Forward):
+        return f" data-asks=v{step.index}"
+    return f" data-asks=a{step.index}" if step.terms else ""
 
 
 def _note(step: Forward | Backward) -> str:
     """What happens in a step, in a sentence."""
     name = html.escape(step.name)
     if isinstance(step, Forward):
-        return f"forward: compute {name}" if step.args else f"forward: {name} is given"
+        return f"forward: compute {name}"
     if not step.terms:
-        return "backward: it starts here" if step.adjoint else f"backward: no derivative reaches {name}"
+        return (
+            "backward: it starts here"
+            if step.adjoint
+            else f"backward: no derivative reaches {name}"
+        )
     if len(step.terms) == 1:
         return f"backward: {html.escape(step.terms[0].name)} uses {name}"
     return f"backward: the sum over the {len(step.terms)} nodes that use {name}"
-
-
-def _math(sides: Sequence[str], spoken: Sequence[str]) -> str:
-    """A formula as MathML, and as text for who hears it."""
-    try:
-        from latex2mathml.converter import convert_to_element
-    except ImportError:
-        raise ImportError('explore: latex2mathml is missing; pip install "tinygrad_lite[notebook]"') from None
-    math = convert_to_element(" = ".join(sides))
-    math.attrib.clear()
-    math.set("alttext", " = ".join(spoken))
-    for parent in math.iter():
-        before = "mo"
-        for element in parent:
-            # It comes escaped, `&#x0003D;`, and is escaped again below.
-            element.text = html.unescape(element.text or "")
-            if element.text == "−" and before == "mo":
-                element.set("form", "prefix")  # the sign of a number, not a difference
-            elif element.tag == "mo" and not element.text:
-                element.attrib |= {"lspace": "0", "rspace": "0"}  # `\left.`, nothing
-            before = element.tag
-    return str(ElementTree.tostring(math, encoding="unicode"))

@@ -1,0 +1,118 @@
+"""Formulas whose numbers can follow: MathML is a third notation beside text and LaTeX.
+
+It spells as LaTeX does, from the same templates, but for its numbers: each is a hook, which says
+which number of the graph stands there. In the page a hook is `<mn data-n=v3>`; a script can then
+put another number in its place.
+
+- `v3` is the value of node 3 of the topological order, `a3` the derivative of the root for it;
+- `p5_3` is the derivative of node 5 for node 3, the sum over the edges from one to the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from .mathml import CLEAN, END, HOOK, START, WORDS, held, math
+from .notation import LATEX
+from .steps import Backward, Forward
+
+
+class Hooked(float):
+    """A number that knows which of the graph's numbers it is."""
+
+    __slots__ = ("key",)
+    key: str
+
+    def __new__(cls, x: float, key: str) -> Hooked:  # noqa: D102  # as the class says
+        hooked = super().__new__(cls, x)
+        hooked.key = key
+        return hooked
+
+
+def hooked(steps: Iterable[Forward | Backward]) -> list[Forward | Backward]:
+    """The steps with a hook in place of each number that follows from the leaves."""
+    return [_forward(step) if isinstance(step, Forward) else _backward(step) for step in steps]
+
+
+def _forward(step: Forward) -> Forward:
+    args = tuple(
+        arg if arg.constant else arg._replace(number=Hooked(arg.number, f"v{arg.index}"))
+        for arg in step.args
+    )
+    return step._replace(value=Hooked(step.value, f"v{step.index}"), args=args)
+
+
+def _backward(step: Backward) -> Backward:
+    terms = tuple(
+        term._replace(
+            adjoint=Hooked(term.adjoint, f"a{term.user}"),
+            partials=(Hooked(term.partial, f"p{term.user}_{step.index}"),),
+        )
+        for term in step.terms
+    )
+    return step._replace(adjoint=Hooked(step.adjoint, f"a{step.index}"), terms=terms)
+
+
+_LETTER = re.compile(r"([A-Za-z]+|[α-ωΓ-Ω])(_?\d+|_[A-Za-z]+|[₀-₉]+)?")
+
+
+class _MathML(type(LATEX)):  # type: ignore[misc]  # whatever class LaTeX's is
+    """As LaTeX, with a hook for each number that has a key."""
+
+    @staticmethod
+    def name(label: str) -> str:
+        if _LETTER.fullmatch(label):
+            return str(LATEX.name(label))
+        return WORDS.format(label.translate(CLEAN))
+
+    @staticmethod
+    def number(x: float) -> str:
+        if not isinstance(x, Hooked):
+            return str(LATEX.number(x))
+        # The sign says to who sets parentheses that the number may be negative.
+        return f"-{START}{x.key} {float(x)!r}{END}"
+
+
+MATHML = _MathML()
+
+
+def sides(formula: Sequence[str]) -> list[str]:
+    """Each side of an equation in `MATHML` as a `<math>` of its own, so that lines break between.
+
+    The first is what is computed; the last has the class `result`, others `names` or `numbers`.
+    """
+    left, *others = formula
+    others = [
+        side
+        for i, side in enumerate(others, 1)
+        if i == len(others) or not _repeats(side, others[-1])
+    ]
+    written = [math("", left)]
+    for side in others[:-1]:
+        kind = "numbers" if START in side else "names"
+        written += _pieces(kind, f"={side}")
+    return written + [math("result", f"={side}") for side in others[-1:]]
+
+
+def _repeats(side: str, result: str) -> bool:
+    """Whether a side is the result again, whatever the leaves are: a number and nothing else."""
+    return bool(HOOK.fullmatch(side)) or (START not in side and _plain(side) == _plain(result))
+
+
+def _plain(side: str) -> str:
+    return HOOK.sub(lambda found: str(LATEX.number(held(found)[1])), side)
+
+
+def _pieces(kind: str, side: str) -> Iterator[str]:
+    """A side, cut before each + that stands outside of parentheses and braces."""
+    braces, parentheses, start = 0, 0, 0
+    for found in re.finditer(r"\ue002[^\ue003]*\ue003|\\.|[{}()+]", side):
+        mark = found[0]
+        braces += (mark == "{") - (mark == "}")
+        if braces == 0:
+            parentheses += (mark == "(") - (mark == ")")
+            if mark == "+" and parentheses == 0:
+                yield math(kind, side[start : found.start()])
+                start = found.start()
+    yield math(kind, side[start:])

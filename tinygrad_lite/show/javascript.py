@@ -1,0 +1,226 @@
+"""The graph in JavaScript: what a page needs to compute values and derivatives anew, by itself.
+
+No rule is written here: those of the table run on `Variable`s, which write down what is done to
+them. What floats and NumPy do by functions of their own has its name in JavaScript below.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from ..op import Op, Operand
+from .steps import Forward
+
+MOST_NODES = 60
+"""How many nodes a page computes anew: it gets a function for each kind of them."""
+
+FUNCTIONS = {
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "{0} / {1}",
+    "floor_divide": "Math.floor({0} / {1})",
+    "remainder": "{0} - {1} * Math.floor({0} / {1})",
+    "negative": "-{0}",
+    "positive": "{0}",
+    "power": "power({0}, {1})",
+    "absolute": "Math.abs({0})",
+    "sign": "Math.sign({0})",
+    "floor": "Math.floor({0})",
+    "less": "+({0} < {1})",
+    "less_equal": "+({0} <= {1})",
+    "greater": "+({0} > {1})",
+    "greater_equal": "+({0} >= {1})",
+    "equal": "+({0} === {1})",
+    "not_equal": "+({0} !== {1})",
+    "where": "{0} === 0 ? {2} : {1}",
+    "maximum": "Math.max({0}, {1})",
+    "minimum": "Math.min({0}, {1})",
+    "exp": "Math.exp({0})",
+    "expm1": "Math.expm1({0})",
+    "log": "Math.log({0})",
+    "log1p": "Math.log1p({0})",
+    "log2": "Math.log2({0})",
+    "log10": "Math.log10({0})",
+    "sqrt": "Math.sqrt({0})",
+    "cbrt": "Math.cbrt({0})",
+    "hypot": "Math.hypot({0}, {1})",
+    "sin": "Math.sin({0})",
+    "cos": "Math.cos({0})",
+    "tan": "Math.tan({0})",
+    "arcsin": "Math.asin({0})",
+    "arccos": "Math.acos({0})",
+    "arctan": "Math.atan({0})",
+    "arctan2": "Math.atan2({0}, {1})",
+    "sinh": "Math.sinh({0})",
+    "cosh": "Math.cosh({0})",
+    "tanh": "Math.tanh({0})",
+    "arcsinh": "Math.asinh({0})",
+    "arccosh": "Math.acosh({0})",
+    "arctanh": "Math.atanh({0})",
+}
+"""By NumPy's names. `power` and what follows are functions of the page's script."""
+OWN = {"erf": "erf({0})", "erfc": "erfc({0})"}
+"""By the operations' names, of those of the package that have neither NumPy's name nor a rule."""
+
+
+class Variable(Operand):
+    """A variable of JavaScript; an operation on it adds a line that computes another one.
+
+    >>> from ..op import OPS
+    >>> x = Variable("x", [])
+    >>> OPS["tanh"](x * 2 + 1).lines
+    ['x0 = x * 2', 'x1 = x0 + 1', 'x2 = Math.tanh(x1)']
+    """
+
+    __slots__ = ("lines", "name")
+
+    def __init__(self, name: str, lines: list[str]) -> None:
+        self.name = name
+        self.lines = lines
+
+    @classmethod
+    def apply(cls, op: Op, args: Sequence[Any]) -> Any:
+        """One more line, or those of the operation's own rule for arrays."""
+        if not isinstance(op.array, str) and op.array is not None:
+            return op.array(*args)
+        template = OWN.get(op.name, "") if op.array is None else FUNCTIONS.get(str(op.array), "")
+        if not template:
+            raise LookupError(f"{op.name} has no formula in JavaScript")
+        step = functools.partial(_line, template)
+        return functools.reduce(step, args) if op.arity is None else step(*args)
+
+def _line(template: str, *args: Any) -> Variable:
+    lines: list[str] = next(arg.lines for arg in args if isinstance(arg, Variable))
+    name = f"x{len(lines)}"
+    lines.append(f"{name} = {template.format(*map(_operand, args))}")
+    return Variable(name, lines)
+
+
+def _operand(x: Any) -> str:
+    return x.name if isinstance(x, Variable) else literal(float(x))
+
+
+def literal(x: Any) -> str:
+    """Plain data as JavaScript, which knows inf and nan as JSON does not; safe inside `<script>`.
+
+    >>> literal([2.0, math.inf, -0.5, "</script>"])
+    '[2,Infinity,-0.5,"\\\\u003c/script>"]'
+    """
+    if isinstance(x, float) and math.isfinite(x):
+        return repr(x).removesuffix(".0")
+    if isinstance(x, list | tuple):
+        return f"[{','.join(map(literal, x))}]"
+    return json.dumps(x).replace("<", "\\u003c")
+
+
+def value(op: Op, count: int) -> str:
+    """The function of an operation on so many arguments.
+
+    >>> from ..op import OPS
+    >>> value(OPS["sigmoid"], 1)
+    '(a) => { const x0 = -a, x1 = Math.exp(x0), x2 = 1 + x1, x3 = 1 / x2; return x3; }'
+    """
+    return _function(["a"] if count == 1 else _names(count), lambda *args: Variable.apply(op, args))
+
+
+def terms(op: Op, wanted: Sequence[bool]) -> str:
+    """The function of t, the result and the arguments that gives t·∂out/∂arg for the wanted."""
+    names = ["a"] if len(wanted) == 1 else _names(len(wanted))
+    return _function(["t", "out", *names], lambda t, out, *args: op.terms(t, out, args, wanted))
+
+
+def _names(count: int) -> list[str]:
+    return [f"a{i}" for i in range(count)]
+
+
+def _function(names: Sequence[str], rule: Callable[..., Any]) -> str:
+    lines: list[str] = []
+    result = rule(*(Variable(name, lines) for name in names))
+    several = isinstance(result, list | tuple)
+    written = [_result(each) for each in (result if several else [result])]
+    answer = f"[{', '.join(written)}]" if several else written[0]
+    head = f"({', '.join(names)}) =>"
+    if not lines:
+        return f"{head} {answer}"
+    return f"{head} {{ const {', '.join(lines)}; return {answer}; }}"
+
+
+def _result(x: Any) -> str:
+    return "null" if x is None else _operand(x)
+
+
+class Graph:
+    """A graph in JavaScript: its nodes, the rules that they follow, and which leaves may change.
+
+    A row of `nodes` is [name, number, rule, arguments] and, for a node that cannot follow, its
+    partials: its rule is -1. A row of `rules` is [name, domain, value, terms].
+    """
+
+    def __init__(
+        self, steps: Sequence[Forward], labelled: Sequence[int], branched: Collection[int]
+    ) -> None:
+        self.steps = steps
+        self.labelled = labelled
+        self.branched = branched
+        self.rules: dict[tuple[Any, ...], list[str]] = {}
+        self.fixed: dict[int, str] = {}
+        """Why a node cannot follow."""
+        self.rule_of = [self._rule(step) for step in steps]
+        for step in reversed(steps):  # and what it depends on must not change
+            if step.index in self.fixed:
+                for arg in step.args:
+                    self.fixed.setdefault(arg.index, self.fixed[step.index])
+
+    def _rule(self, step: Forward) -> int:
+        if reason := self._reason(step):
+            self.fixed[step.index] = reason
+            return -1
+        key = self._key(step)
+        return list(self.rules).index(key) if step.args else -1
+
+    def _reason(self, step: Forward) -> str:
+        """Why a step cannot follow new numbers; else its rule is kept."""
+        if len(self.steps) > MOST_NODES:
+            return f"the graph has more than {MOST_NODES} nodes"
+        if step.index in self.branched:
+            return f"the program took an `if` on {step.name}"
+        if step.op is not None and step.args:
+            try:
+                self.rules.setdefault(self._key(step), _rule(step.op, self._key(step)[1]))
+            except Exception:  # a rule of the user's may do anything
+                return f"{step.op.name} has no formula in JavaScript"
+        return ""
+
+    def _key(self, step: Forward) -> tuple[str, tuple[bool, ...]]:
+        name = step.op.name if step.op is not None else ""
+        return name, tuple(arg.partial is not None for arg in step.args)
+
+    def written(self) -> str:
+        """The object as JavaScript."""
+        nodes = ",\n".join(map(self._node, self.steps))
+        rules = ",\n".join(f"[{', '.join(rule)}]" for rule in self.rules.values())
+        fixed = [[i, self.fixed[i]] for i in self.labelled if i in self.fixed]
+        parts = {
+            "nodes": f"[{nodes}]",
+            "rules": f"[{rules}]",
+            "labelled": literal(self.labelled),
+            "fixed": f"new Map({literal(fixed)})",
+        }
+        return "{" + ",\n".join(f"{name}: {part}" for name, part in parts.items()) + "}"
+
+    def _node(self, step: Forward) -> str:
+        rule = self.rule_of[step.index]
+        row = [step.name, step.value, rule, [arg.index for arg in step.args]]
+        return literal(
+            [*row, [arg.partial for arg in step.args]] if rule < 0 and step.args else row
+        )
+
+
+def _rule(op: Op, wanted: Sequence[bool]) -> list[str]:
+    names = [literal(op.name), literal(op.domain or "")]
+    return [*names, value(op, len(wanted)), terms(op, wanted)]

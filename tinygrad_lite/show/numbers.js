@@ -1,0 +1,267 @@
+// New numbers: the leaves are fields, and everything follows by the rules of the table.
+
+const hooks = [...document.querySelectorAll("[data-n]")];
+const original = new Map(hooks.map(hook => [hook, hook.textContent]));
+const formulas = [...document.querySelectorAll(".formula")];
+const recorded = graph.nodes.map(([, number]) => number);
+const [drawing, reset, fixed] = ["draw", "reset", "fixed"].map(byId);
+const fields = new Map();
+let numbers = evaluate(recorded);
+
+// Both passes over the graph, with the numbers of the leaves given.
+
+function evaluate(leaves) {
+  const found = { values: [], partials: [], adjoints: [], errors: new Map() };
+  graph.nodes.forEach(([name, number, rule, args, partials], i) => {
+    const numbers = args.map(arg => found.values[arg]);
+    found.values[i] = rule < 0 ? (args.length ? number : leaves[i]) : valueOf(graph.rules[rule], numbers, found, i);
+    found.partials[i] = rule < 0 ? partials || [] : graph.rules[rule][3](1, found.values[i], ...numbers);
+  });
+  return propagate(found);
+}
+
+function valueOf([name, domain, value], args, found, i) {
+  const out = value(...args);
+  if (Number.isFinite(out) || !args.every(Number.isFinite)) return out;
+  const reason = Number.isNaN(out) && domain ? domain
+    : name === "div" || name === "mod" || name === "floordiv" ? "division by zero"
+    : args.every(x => Math.abs(x) < 1) && domain ? domain : "too large";
+  found.errors.set(i, `${name}(${args.map(shown).join(", ")}): ${reason}`);
+  return NaN;
+}
+
+function propagate(found) {
+  const { adjoints } = found;
+  adjoints[graph.nodes.length - 1] = 1;
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    if (adjoints[i] !== undefined) addTerms(found, i);
+    else adjoints[i] = 0; // no derivative flows here
+  }
+  return found;
+}
+
+function addTerms({ values, partials, adjoints }, i) {
+  const [, , rule, args] = graph.nodes[i];
+  const numbers = args.map(arg => values[arg]);
+  const terms = rule < 0
+    ? partials[i].map(partial => partial === null ? null : adjoints[i] * partial)
+    : graph.rules[rule][3](adjoints[i], values[i], ...numbers);
+  args.forEach((arg, k) => {
+    if (terms[k] !== null) adjoints[arg] = (adjoints[arg] || 0) + terms[k];
+  });
+}
+
+// v3, a3, p5_3, q5_0: value, derivative of the root, of node 5 for node 3, and along one edge.
+
+function numberOf(key) {
+  const [i, k] = key.slice(1).split("_").map(Number);
+  switch (key[0]) {
+    case "v": return numbers.values[i];
+    case "a": return numbers.adjoints[i];
+    case "q": return numbers.partials[i][k] ?? 0;
+    default: return partialOf(i, k);
+  }
+}
+
+function partialOf(user, node) {
+  const terms = numbers.partials[user].filter((term, k) => graph.nodes[user][3][k] === node && term !== null);
+  return terms.reduce((sum, term) => sum + term, 0);
+}
+
+// Numbers as the package shows them: four digits, whole numbers below a million in full.
+
+function shown(x) {
+  if (Number.isNaN(x)) return "nan";
+  if (!Number.isFinite(x)) return x < 0 ? "-inf" : "inf";
+  if (Object.is(x, -0)) return "-0";
+  if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x);
+  const [mantissa, exponent] = x.toExponential(3).split("e");
+  if (exponent >= -4 && exponent < 4) return withoutZeros(x.toFixed(3 - exponent));
+  return `${withoutZeros(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+}
+
+function withoutZeros(digits) {
+  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+}
+
+function fill() {
+  for (const hook of hooks) {
+    const x = numberOf(hook.dataset.n);
+    const text = Number.isNaN(x) && numbers.errors.size ? "–" : shown(x);
+    hook.textContent = hook.localName === "mn" ? inMathematics(text, "t" in hook.dataset) : text;
+  }
+  for (const [i, message] of numbers.errors) complain(i, message);
+  speak();
+}
+
+function restore() {
+  for (const [hook, text] of original) hook.textContent = text;
+  speak();
+}
+
+function inMathematics(text, isTight) {
+  const [mantissa, exponent] = text.replace("inf", "∞").replace("-", "−").split("e");
+  if (exponent === undefined) return isTight && mantissa[0] === "−" ? `(${mantissa})` : mantissa;
+  const digits = String(Number(exponent)).replace(/./g, digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)]);
+  const written = `${mantissa}·10${digits}`.replace(/^(−?)1·/, "$1");
+  return isTight ? `(${written})` : written;
+}
+
+// Formulas as text, for who hears them
+
+function speak() {
+  for (const formula of formulas) {
+    formula.setAttribute("role", "math");
+    formula.setAttribute("aria-label", spoken(formula));
+  }
+}
+
+function spoken(element) {
+  const parts = [...element.children].map(spoken);
+  switch (element.localName) {
+    case "mfrac": return parts[0][0] === "∂" ? parts.join("/") : parts.map(enclosed).join("/");
+    case "msup": return `${parts[0]}^${enclosed(parts[1])}`;
+    case "msub": return withIndex(...parts, element.lastChild.localName === "mn");
+    case "msqrt": return `sqrt(${parts.join("")})`;
+    case "mn": return element.dataset.n ? shownAs(element) : element.textContent;
+    case "mo": return operatorAs(element);
+    case "mi": return element.textContent.normalize("NFKC").replaceAll("𝜕", "∂");
+    default: return element.children.length ? parts.join("") : element.textContent;
+  }
+}
+
+function withIndex(base, index, isNumber) {
+  if (base.endsWith("|")) return `(${base.slice(0, -1)})|_${index}`;
+  return base + (isNumber ? "" : "_") + index;
+}
+
+function shownAs(hook) {
+  const text = hook.textContent.replace("−", "-").replace("∞", "inf");
+  const power = /[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+/.exec(text)?.[0];
+  if (!power) return text;
+  const exponent = [...power].map(digit => "-0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(digit)]).join("");
+  const sign = exponent[0] === "-" ? "-" : "+";
+  const mantissa = text.slice(0, text.indexOf("10" + power)).replace("·", "");
+  return `${/\d/.test(mantissa) ? mantissa : `${mantissa}1`}e${sign}${exponent.replace("-", "").padStart(2, "0")}`
+    + (text.endsWith(")") ? ")" : "");
+}
+
+function operatorAs(element) {
+  const sign = element.textContent.replace("−", "-");
+  const isSpaced = "=+<>≤≥≠".includes(sign) || (sign === "-" && element.getAttribute("form") !== "prefix");
+  return isSpaced ? ` ${sign} ` : sign;
+}
+
+function enclosed(text) {
+  return /[-+·/ ]/.test(text) ? `(${text})` : text;
+}
+
+// Errors in the boxes
+
+function complain(i, message) {
+  const text = picture.querySelector(`[data-n=v${i}]`)?.parentNode;
+  if (!text) return;
+  text.firstElementChild.textContent = message;
+  text.classList.add("error");
+  const room = text.parentNode.querySelector("path, polygon").getBBox().width - 8;
+  text.style.fontSize = `${Math.max(6, Math.min(13, 13 * room / text.getBBox().width))}px`;
+}
+
+function forgive() {
+  for (const text of picture.querySelectorAll(".error")) {
+    text.classList.remove("error");
+    text.style.fontSize = "";
+  }
+}
+
+// Fields
+
+function change(leaves) {
+  forgive();
+  numbers = evaluate(leaves);
+  const isRecorded = leaves.every((x, i) => Object.is(x, recorded[i]));
+  if (isRecorded) restore();
+  else fill();
+  reset.hidden = isRecorded;
+  for (const [i, field] of fields) field.value = shownInFull(numbers.values[i]);
+  show(now);
+}
+
+function shownInFull(x) {
+  return String(x).replace("Infinity", "inf");
+}
+
+function addField(i) {
+  const text = picture.querySelector(`#n${i} [data-n=v${i}]`)?.parentNode;
+  if (!text) return;
+  const box = text.parentNode.querySelector("path, polygon").getBBox();
+  const frame = document.createElementNS("http://www.w3.org/2000/svg", "foreignObject");
+  const field = document.createElement("input");
+  const place = { x: box.x + 5, y: text.getBBox().y, width: box.width - 10, height: 14.5 };
+  for (const [name, value] of Object.entries(place)) frame.setAttribute(name, value);
+  field.setAttribute("aria-label", graph.nodes[i][0]);
+  field.value = shownInFull(recorded[i]);
+  field.onchange = () => enter(i, field);
+  frame.append(field);
+  text.parentNode.append(frame);
+  text.classList.add("behind");
+  fields.set(i, field);
+}
+
+function enter(i, field) {
+  const x = read(field.value);
+  field.setAttribute("aria-invalid", Number.isNaN(x));
+  if (Number.isNaN(x)) return;
+  change(numbers.values.map((value, k) => k === i ? x : graph.nodes[k][3].length ? recorded[k] : value));
+  again();
+}
+
+/** A number as people write it: 5, 5.0, 0,5, 1/3, -2e-3; NaN if it is none. */
+function read(text) {
+  const [top, bottom = "1", ...more] = text.trim().replaceAll("−", "-").replaceAll(",", ".").split("/");
+  const isNumber = part => /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(part);
+  return isNumber(top) && isNumber(bottom) && !more.length ? Number(top) / Number(bottom) : NaN;
+}
+
+// Small whole numbers that stay in the domain; where there are none, tenths between -1 and 1.
+
+function drawn() {
+  const between = (least, most) => () => least + Math.floor(Math.random() * (most - least + 1));
+  for (const pick of [between(-4, 6), between(1, 9), () => between(1, 9)() / 10, () => between(-9, 9)() / 10])
+    for (let tries = 0; tries < 100; tries++) {
+      const leaves = recorded.map((x, i) => fields.has(i) ? pick() : x);
+      if (isFine(evaluate(leaves)) && leaves.some((x, i) => x !== numbers.values[i] && fields.has(i))) return leaves;
+    }
+  return null;
+}
+
+function isFine({ values, adjoints, errors }) {
+  return !errors.size && [...values, ...adjoints].every(x => Math.abs(x) < 1e5);
+}
+
+drawing.onclick = () => {
+  const leaves = drawn();
+  if (!leaves) return tell("no whole numbers were found that stay in the domain");
+  change(leaves);
+  again();
+  go(1);
+};
+reset.onclick = () => {
+  change(recorded);
+  again();
+};
+
+function tell(message) {
+  fixed.textContent = message;
+  fixed.hidden = !message;
+}
+
+function offerFields() {
+  const leaves = graph.nodes.flatMap(([, , , args], i) => args.length ? [] : [i]);
+  leaves.filter(i => graph.labelled.includes(i) && !graph.fixed.has(i)).forEach(addField);
+  drawing.hidden = !fields.size;
+  if (fields.size) picture.querySelector("svg").setAttribute("role", "group");
+  const why = new Map();
+  for (const [i, reason] of graph.fixed) why.set(reason, [...(why.get(reason) || []), graph.nodes[i][0]]);
+  tell([...why].map(([reason, names]) => `${names.join(", ")} fixed: ${reason}`).join("; "));
+}

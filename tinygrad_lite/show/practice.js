@@ -1,0 +1,207 @@
+// Practice: the page asks for the number of each step instead of showing it.
+
+const [practice, score] = ["practice", "score"].map(byId);
+const results = new Map(); // step → "right", "hinted" or "shown"
+const form = document.createElement("form");
+form.id = "ask";
+form.innerHTML = `<label>= ? <input autocomplete="off" aria-label="your answer"></label>
+<button>Check</button> <button type="button">Hint</button> <output></output>`;
+const [answer, check, hint, reply] = form.querySelectorAll("input, button, output");
+
+/** The key of the number that a step asks for, as of a hook; "" where it is given. */
+function keyOf(step) {
+  return steps[step - 1]?.dataset.asks || "";
+}
+
+function isAsked(step) {
+  const key = keyOf(step);
+  const x = key && numberOf(key);
+  return key !== "" && Number.isFinite(x) && Math.abs(x) >= 1e-9;
+}
+
+function isSecret(step) {
+  return practice.checked && isAsked(step) && !results.has(step);
+}
+
+function ask() {
+  for (const [k, item] of steps.entries()) item.classList.toggle("asked", isSecret(k + 1));
+  if (form.parentNode !== steps[now - 1].firstElementChild) {
+    reply.textContent = answer.value = "";
+    steps[now - 1].firstElementChild.querySelector("small").before(form);
+  }
+  form.hidden = !practice.checked || !isAsked(now);
+  for (const each of [answer.parentNode, check, hint]) each.hidden = !isSecret(now);
+  keepScore();
+}
+
+function keepScore() {
+  const count = steps.filter((_, k) => isAsked(k + 1)).length;
+  const of = kind => [...results.values()].filter(each => each === kind).length;
+  score.hidden = !practice.checked;
+  score.textContent = `${of("right")} of ${count} right · ${of("hinted")} with hints · ${of("shown")} shown`;
+}
+
+function settle(how, message) {
+  results.set(now, how);
+  show(now);
+  reply.textContent = message;
+  next.focus();
+}
+
+form.onsubmit = event => {
+  event.preventDefault();
+  if (!isSecret(now)) return;
+  const x = read(answer.value);
+  const right = numberOf(keyOf(now));
+  if (Number.isNaN(x)) reply.textContent = "a number, please: 5, 0.5, 1/3 or 2e-3";
+  else if (isNear(x, right)) settle(hintsOf(now) ? "hinted" : "right", "Right.");
+  else reply.textContent = explained(x, right);
+};
+
+/** Whether a number is right as far as the digits of the right one are shown. */
+function isNear(x, right) {
+  return Math.abs(x - right) <= lastDigit(right) * (Number.isInteger(right) ? 0.5 : 1);
+}
+
+function lastDigit(x) {
+  const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - 3);
+  return Number.isInteger(x) ? Math.min(unit, 1) : unit;
+}
+
+// Hints: the formula in names, the factors' numbers, the answer.
+
+function hintsOf(step) {
+  return Number(steps[step - 1].dataset.hints || 0);
+}
+
+hint.onclick = () => {
+  const item = steps[now - 1];
+  const hasNumbers = item.querySelector(".numbers, .local .result");
+  const given = hintsOf(now) === 1 && !hasNumbers ? 3 : hintsOf(now) + 1;
+  item.dataset.hints = given;
+  if (given === 1) reply.textContent = `in names: ${inNames(item)}`;
+  else if (given === 2) reply.textContent = "the numbers of the factors are filled in";
+  else settle("shown", "");
+};
+
+function inNames(item) {
+  const formula = item.querySelector(".formula").cloneNode(true);
+  for (const part of formula.querySelectorAll(".numbers, .result")) part.remove();
+  const users = usersOf(nodeOf(now));
+  const isDirect = item.dataset.phase === "backward" && !item.querySelector(".local");
+  const operation = isDirect && users.length ? `, from ${recipeOf(users[0])}` : "";
+  return spoken(formula) + operation;
+}
+
+function recipeOf(node) {
+  const item = steps.find(each => each.dataset.asks === `v${node}`);
+  if (!item) return graph.nodes[node][0];
+  const formula = item.querySelector(".formula").cloneNode(true);
+  for (const part of formula.querySelectorAll(".numbers, .result")) part.remove();
+  return spoken(formula);
+}
+
+// What a wrong answer tells about how it was found
+
+function nodeOf(step) {
+  return Number(keyOf(step).slice(1));
+}
+
+function usersOf(node) {
+  return graph.nodes.flatMap(([, , , args], user) => args.includes(node) ? [user] : []);
+}
+
+function explained(x, right) {
+  const known = keyOf(now)[0] === "v" ? mistakesForth(nodeOf(now)) : mistakesBack(nodeOf(now));
+  const close = isNear(x, Number(right.toPrecision(2))) || Math.abs(x - right) <= 20 * lastDigit(right);
+  const found = known.find(([wrong]) => isNear(x, wrong) && !isNear(wrong, right));
+  if (found) return found[1];
+  if (isNear(-x, right)) return "the sign is the other one";
+  return close ? "close: four digits are asked for" : "not yet";
+}
+
+function mistakesForth(node) {
+  const args = graph.nodes[node][3];
+  const names = args.map(arg => graph.nodes[arg][0]);
+  const xs = args.map(arg => numbers.values[arg]);
+  const recipe = recipeOf(node);
+  const alone = xs.map((x, k) => [x, `that is ${names[k]} alone; ${recipe}`]);
+  if (xs.length < 2) return alone;
+  const others = [
+    [xs.reduce((sum, x) => sum + x), names.join(" + ")],
+    [xs.reduce((product, x) => product * x), names.join("·")],
+    [xs[0] - xs[1], `${names[0]} - ${names[1]}`],
+    [xs[1] - xs[0], `${names[1]} - ${names[0]}`],
+    [xs[0] / xs[1], `${names[0]}/${names[1]}`],
+  ];
+  return [...others.map(([wrong, formula]) => [wrong, `that is ${formula}; ${recipe}`]), ...alone];
+}
+
+function mistakesBack(node) {
+  const name = graph.nodes[node][0];
+  const root = graph.nodes.at(-1)[0];
+  const paths = usersOf(node).map(user => ({
+    name: graph.nodes[user][0],
+    adjoint: numbers.adjoints[user],
+    partial: partialOf(user, node),
+  }));
+  const terms = paths.map(path => path.adjoint * path.partial);
+  const several = paths.length > 1 ? [
+    ...paths.map((path, k) => [terms[k], `that is the path through ${path.name} alone; ${name} is used ${times(paths.length)}`]),
+    [terms.reduce((product, term) => product * term), "the paths are added, not multiplied"],
+    [sumOf(paths.map(path => path.partial)), "those are the local derivatives; each is times what comes along its path"],
+    [sumOf(paths.map(path => path.adjoint)), "each path is also times its local derivative"],
+  ] : [];
+  return [
+    ...several,
+    ...edgesAlone(node),
+    ...paths.map(path => [path.adjoint, `that is ∂${root}/∂${path.name}; times ∂${path.name}/∂${name} is missing`]),
+    ...paths.map(path => [path.partial, `that is ∂${path.name}/∂${name}; times ∂${root}/∂${path.name} is missing`]),
+    [numbers.values[node], `that is the value of ${name}, not the derivative for it`],
+  ];
+}
+
+/** In x·x, x is used twice by one node. */
+function edgesAlone(node) {
+  return usersOf(node).flatMap(user => {
+    const partials = numbers.partials[user].filter((_, k) => graph.nodes[user][3][k] === node);
+    const message = `that is one of its places in ${graph.nodes[user][0]} alone; it has ${partials.length}`;
+    return partials.length > 1 ? partials.map(partial => [numbers.adjoints[user] * partial, message]) : [];
+  });
+}
+
+function sumOf(xs) {
+  return xs.reduce((sum, x) => sum + x, 0);
+}
+
+function times(count) {
+  return count === 2 ? "twice" : `${count} times`;
+}
+
+/** Ask everything anew. */
+function again() {
+  results.clear();
+  for (const item of steps) delete item.dataset.hints;
+  reply.textContent = answer.value = "";
+  show(now);
+}
+
+function practise(on) {
+  practice.checked = on;
+  document.documentElement.classList.toggle("practice", on);
+}
+
+practice.onchange = () => {
+  practise(practice.checked);
+  go(now);
+};
+
+// Start
+
+document.documentElement.classList.add("script");
+document.querySelector("nav").hidden = false;
+practise(document.documentElement.dataset.practice === "true");
+offerFields();
+speak();
+onhashchange = readAddress;
+readAddress();
