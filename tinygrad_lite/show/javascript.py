@@ -64,7 +64,7 @@ FUNCTIONS = {
     "arctanh": "Math.atanh({0})",
 }
 """By NumPy's names. `power` and what follows are functions of the page's script."""
-OWN = {"erf": "erf({0})", "erfc": "erfc({0})"}
+OWN = {"erf": "erf({0})", "erfc": "erfc({0})", "norm_cdf": "erfc(-{0} / Math.SQRT2) / 2"}
 """By the operations' names, of those of the package that have neither NumPy's name nor a rule."""
 
 
@@ -93,6 +93,7 @@ class Variable(Operand):
             raise LookupError(f"{op.name} has no formula in JavaScript")
         step = functools.partial(_line, template)
         return functools.reduce(step, args) if op.arity is None else step(*args)
+
 
 def _line(template: str, *args: Any) -> Variable:
     lines: list[str] = next(arg.lines for arg in args if isinstance(arg, Variable))
