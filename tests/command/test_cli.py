@@ -253,6 +253,14 @@ def test_the_page_is_written_and_with_it_the_picture_or_neither(run: Callable[..
     assert "<svg" in (tmp_path / "steps.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("asked", "practice"), [([], "false"), (["--practice"], "true")])
+def test_the_page_asks_for_the_numbers_if_wanted(
+    asked: list[str], practice: str, run: Callable[..., Answer], tmp_path: Path
+) -> None:
+    assert run(*WORKSHEET, *asked, "--html", "steps.html").status == 0
+    assert f'data-practice="{practice}"' in (tmp_path / "steps.html").read_text(encoding="utf-8")
+
+
 def test_the_command_runs_in_a_process_of_its_own() -> None:
     assert command("(a+b)*(b+1)", "a=2", "b=1", env=os.environ | {"PYTHONUTF8": "1"}).stdout.startswith("e = 6\n∂e/∂a = 2")
     failed = command("a+")
