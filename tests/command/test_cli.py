@@ -184,8 +184,12 @@ def test_the_operations_are_listed_with_their_derivatives(run: Callable[..., Ans
     assert re.fullmatch(r"mul +x·y +y, x", listed["mul"])
     assert re.fullmatch(r"log +log\(x\) +1/x  \[x > 0\]", listed["log"])
     assert re.fullmatch(r"abs +\|x\| +sign\(x\)", listed["abs"])
-    assert "ln = log" in answer.out
-    assert "in Python only: dot" in answer.out
+    first, *_, numbers, python_only = answer.out.splitlines()
+    assert re.fullmatch(r"function +is written +derivative for each argument  \[defined for\]", first)
+    assert first.index("is written") == listed["mul"].index("x·y") == listed["logsumexp"].index("logsumexp(")
+    assert "\nother names: ln = log, arcsin = asin, " in answer.out
+    assert numbers == "numbers: pi = 3.141592653589793, π = 3.141592653589793, e = 2.718281828459045"
+    assert python_only == "in Python only: dot"
 
 
 def test_help_names_options_and_functions(run: Callable[..., Answer]) -> None:
@@ -268,13 +272,16 @@ def test_the_command_runs_in_a_process_of_its_own() -> None:
 
 
 def test_an_output_without_unicode_gets_ascii() -> None:
-    answer = command("sigmoid(α)", "α=0", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
+    answer = command("sigmoid(α)", "α=0", env=ascii_only)
     assert (answer.returncode, answer.stdout) == (0, "e = 0.5\nde/d\\u03b1 = 0.25\n")
-    signs = command("c = |α|·α; c ≤ σ(π)", "α=1", "--explain", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    signs = command("c = |α|·α; c ≤ σ(π)", "α=1", "--explain", env=ascii_only)
     assert "e = (c <= 0.9586) = (1 <= 0.9586) = 0" in signs.stdout
-    named = command("π", "π=1", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    long = command("sum(" + "a, " * 20 + "a)", "a=1", "--explain", env=ascii_only)
+    assert "e = a + a + a + a + ... + a = 1 + 1 + 1 + 1 + ... + 1 = 21" in long.stdout
+    named = command("π", "π=1", env=ascii_only)
     assert named.stdout == "pi = 1\ndpi/dpi = 1\n"
-    failed = command("β", env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    failed = command("β", env=ascii_only)
     assert (failed.returncode, "Traceback" in failed.stderr) == (2, False)
     assert r"no value for \u03b2 (U+03B2 GREEK SMALL LETTER BETA)" in failed.stderr
 
@@ -352,6 +359,17 @@ def test_what_was_explained_is_printed_though_an_output_fails(
     assert run(*ASKED) == (1, explained, message)
     assert json.loads(run(*ASKED, "--json").out)["explanation"] in explained
     assert not list(tmp_path.iterdir())
+
+
+def test_the_reason_of_a_failure_is_not_endless(
+    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(root: Any) -> None:
+        raise RuntimeError("x" * 1001)
+
+    monkeypatch.setattr(cli, "draw", fail)
+    message = f"tinygrad-lite: error: cannot draw the graph: {'x' * 1000}…\n"
+    assert run(*WORKSHEET, "-o", "e.svg").err == message
 
 
 def test_importing_the_command_imports_neither_numpy_nor_graphviz() -> None:

@@ -184,7 +184,7 @@ def test_any_text_has_a_value_or_is_a_formula_error(text: str) -> None:
         ("a <> a", "expected a number, a name or '(', got '>'", 3),
         ("<a", "expected a number, a name or '(', got '<'", 0),
         ("|a", "'|' is never closed; add '|'", 0),
-        ("(|a)", "'|' is never closed; add '|'", 1),
+        ("((|a))", "'|' is never closed; add '|'", 2),
         ("a|a", "unexpected '|'; no bar is open", 1),
         ("(a|a)", "unexpected '|'; no bar is open", 2),
         ("|a, a|", "unexpected ','; it stands between the arguments of a function", 2),
