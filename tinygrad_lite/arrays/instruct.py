@@ -51,7 +51,8 @@ class Indices(NamedTuple):
         return np().array(self.rows)
 
     def __str__(self) -> str:
-        return f"[{', '.join(map(str, self.rows))}]"
+        shown = [str(row) for row in self.rows[:3]] + ["…"] * (len(self.rows) > 3)
+        return f"[{', '.join(shown)}]"
 
 
 class Place(NamedTuple):
@@ -77,20 +78,7 @@ class Place(NamedTuple):
         return rows + f"({'×'.join(map(str, inner))})" * (len(inner) > 1) + ".T" * self.transposed
 
 
-class Everything(NamedTuple):
-    """All rows of a block, or all of what is computed once."""
-
-    varying: bool
-
-    def array(self, memory: Any) -> Any:
-        """They, in memory."""
-        return memory.block if self.varying else memory.once
-
-    def __str__(self) -> str:
-        return "r" if self.varying else "u"
-
-
-Slot = Number | Indices | Place | Everything
+Slot = Number | Indices | Place
 
 
 class Plan(NamedTuple):
@@ -265,16 +253,19 @@ class _Writer:
     def gather(
         self, runs: Iterable[Run], first: int, *, varying: bool, code: list[Instruction]
     ) -> None:
-        sources = tuple(
-            [self.first(run.node) + run.first + i for run in runs for i in range(run.size)]
-        )
-        targets = tuple([first + run.at + i for run in runs for i in range(run.size)])
-        everything, index = self.slot(Everything(varying)), self.slot(Indices(sources))
-        if targets == tuple(range(targets[0], targets[0] + len(targets))):
+        sources = [self.first(run.node) + run.first + i for run in runs for i in range(run.size)]
+        targets = [first + run.at + i for run in runs for i in range(run.size)]
+        together = targets == [*range(targets[0], targets[-1] + 1)]
+        # Only the rows that it is about: if the result is not among them, NumPy need not copy it.
+        around = sources if together else sources + targets
+        low, size = min(around), max(around) + 1 - min(around)
+        rows = self.slot(Place(varying, low, size, (size, -1)))
+        index = self.slot(Indices(tuple([i - low for i in sources])))
+        if together:
             out = Place(varying, targets[0], len(targets), (len(targets), -1))
-            code.append(("take", everything, index, self.slot(out)))
+            code.append(("take", rows, index, self.slot(out)))
         else:
-            code.append(("move", index, self.slot(Indices(targets)), everything))
+            code.append(("move", index, self.slot(Indices(tuple([i - low for i in targets]))), rows))
 
     def matmul(self, node: Rows) -> None:
         w, x = node.args

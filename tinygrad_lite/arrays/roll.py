@@ -38,29 +38,25 @@ def rolled(
     order: Sequence[Value] | None = None,
 ) -> tuple[Rolled, list[Value]]:
     """The graph that computes the outputs, and its parameters, in the given order or in that of their use."""
-    inputs = [value for group in groups for value in group]
-    scalars = Scalars(outputs, inputs)
+    scalars = Scalars(outputs, {value for group in groups for value in group})
     products = with_products(scalars, [scalars.numbers[output] for output in outputs])
-    used = [w for product in products for w in product.weights] + [*range(len(scalars.values))]
-    given = set(inputs)
-    found = [scalars.values[i] for i in dict.fromkeys(used) if i < len(scalars.values)]
-    parameters = [leaf for leaf in found if leaf.op is None and leaf not in given]
-    if order is not None:
-        parameters = [*order]
+    leaves = {scalars.numbers[leaf]: leaf for leaf in scalars.leaves}
+    used = [w for product in products for w in product.weights if w in leaves] + [*leaves]
+    parameters = [leaves[i] for i in dict.fromkeys(used)] if order is None else [*order]
     graph = Graph()
-    leaves = [graph.node("input", (), i, len(group), 1, VARYING) for i, group in enumerate(groups)]
+    inputs = [graph.node("input", (), i, len(group), 1, VARYING) for i, group in enumerate(groups)]
     weights = (
         graph.node("parameters", (), None, len(parameters), 1, UNIFORM) if parameters else None
     )
     roll = _Roll(graph, scalars)
-    for leaf, values in zip([*leaves, weights], [*groups, parameters], strict=True):
+    for leaf, values in zip([*inputs, weights], [*groups, parameters], strict=True):
         roll.bring_in(leaf, [scalars.numbers.get(value) for value in values])
     for level in levels(scalars):
         for (op, *_), members in level.items():
             roll.join(op, members)
     places = [roll.row(scalars.numbers[output]) for output in outputs]
     graph.keep()
-    return Rolled(graph, places, leaves, weights, sizes), parameters
+    return Rolled(graph, places, inputs, weights, sizes), parameters
 
 
 def levels(scalars: Scalars) -> list[Level]:

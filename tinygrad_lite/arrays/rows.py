@@ -83,9 +83,8 @@ class Rows(Operand):
 def _shown(detail: Any) -> str:
     if not isinstance(detail, tuple):
         return str(detail)
-    return " ".join(
-        f"{each[0].index}.{each[1]}" if isinstance(each, tuple) else str(each) for each in detail
-    )
+    shown = [f"{each[0].index}.{each[1]}" if isinstance(each, tuple) else str(each) for each in detail]
+    return " ".join(shown[:8] + ["…"] * (len(shown) > 8))
 
 
 class Graph:

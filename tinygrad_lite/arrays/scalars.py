@@ -25,25 +25,28 @@ class Product:
 
 
 class Scalars:
-    """A graph of scalars: of each by its number the operation, the numbers of its arguments, its data and its kind."""
+    """A graph of scalars, the same once: of each by its number the operation, the numbers of its arguments, its data and its kind."""
 
-    def __init__(self, outputs: Sequence[Value], inputs: Iterable[Value]) -> None:
-        self.values = topological_order(*outputs)
-        self.order = [*range(len(self.values))]
+    def __init__(self, outputs: Sequence[Value], inputs: set[Value]) -> None:
+        self.leaves: list[Value] = []
+        self.numbers: dict[Value, int] = {}
+        self.order: list[int] = []
         """All that is to be computed, arguments first."""
-        self.numbers = {value: i for i, value in enumerate(self.values)}
-        self.ops: list[Any] = [value.op for value in self.values]
-        self.args: list[Sequence[int]] = [
-            [self.numbers[arg] for arg in value.args] for value in self.values
-        ]
-        self.data = [value.data for value in self.values]
+        self.ops: list[Any] = []
+        self.args: list[Sequence[int]] = []
+        self.data: list[float] = []
         self.kinds: list[int] = []
-        given = set(inputs)
-        for value, args in zip(self.values, self.args, strict=True):
-            if args:
-                self.kinds.append(max(UNIFORM, *[self.kinds[arg] for arg in args]))
-            else:
-                self.kinds.append(VARYING if value in given else NUMBER if value.op else UNIFORM)
+        known: dict[Any, int] = {}
+        for value in topological_order(*outputs):
+            op, args = value.op, tuple([self.numbers[arg] for arg in value.args])
+            key = value if op is None else (op, args) if args else value.data.hex()
+            if key not in known:
+                kind = VARYING if value in inputs else NUMBER if op and not args else UNIFORM
+                kind = max([kind, *[self.kinds[arg] for arg in args]])
+                known[key] = self.add(op, args, value.data, kind)
+                self.leaves += [value] if op is None and kind == UNIFORM else []
+            self.numbers[value] = known[key]
+        self.order = [*range(len(self.ops))]
 
     def __str__(self) -> str:
         return "\n".join(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Sequence
 
+from .kernels import COMPARISONS
+
 if typing.TYPE_CHECKING:
     from ..op import Op
     from .rows import Graph, Rows
 
 Numbers = Sequence[float | None]
-COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
 
 def _multiply(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
@@ -64,6 +65,18 @@ def _not_equal(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows |
     return args[0] if numbers[1] == 0.0 and args[0].function in COMPARISONS else None
 
 
+def _positive(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+    return args[0]
+
+
+def _where(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+    """A choice by a comparison, which then need not become numbers."""
+    condition, *choices = args
+    if condition.function not in COMPARISONS:
+        return None
+    return graph.elementwise(f"where.{condition.function}", (*condition.args, *choices))
+
+
 def _exp(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
     """1/exp(-x) where exp(-x) is there already: σ(x) and σ(-x) need one exponential."""
     x = args[0]
@@ -82,6 +95,8 @@ SHORTER: dict[str | Op, Callable[[Graph, tuple[Rows, ...], Numbers], Rows | None
     "divide": _divide,
     "power": _power,
     "exp": _exp,
+    "positive": _positive,
+    "where": _where,
     "negative": _negative,
     "subtract": _subtract,
     "not_equal": _not_equal,
