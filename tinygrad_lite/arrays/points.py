@@ -55,29 +55,15 @@ class Points:
         if len(arrays) != len(groups):
             raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
         self.groups = groups
-        self.given = [
-            group.checked(i, array)
-            for i, (group, array) in enumerate(zip(groups, arrays, strict=True))
-        ]
-        shapes = [
-            a.shape if g.size is None else a.shape[:-1]
-            for a, g in zip(self.given, groups, strict=True)
-        ]
-        self.shapes = tuple(shapes)
+        self.given = [group.checked(i, array) for i, (group, array) in enumerate(zip(groups, arrays))]  # noqa: B905
+        self.shapes = tuple([a.shape if g.size is None else a.shape[:-1] for a, g in zip(self.given, groups)])  # noqa: B905
         self.whole, self.count = together(self.shapes)
-
-    @property
-    def flat(self) -> list[Any]:
+        self.alike = len(self.whole) == 1 and self.shapes.count(self.whole) == len(groups)
+        self.flat = self.given
         """Each array as (points,), or (points, size)."""
-        found = []
-        for array, group, shape in zip(self.given, self.groups, self.shapes, strict=True):
-            tail = () if group.size is None else (group.size,)
-            if shape != self.whole:
-                array = np().broadcast_to(array, (*self.whole, *tail))
-            found.append(
-                array if array.ndim == 1 + len(tail) else array.reshape((self.count, *tail))
-            )
-        return found
+        if not self.alike:
+            wide = [np().broadcast_to(a, (*self.whole, *g.tail)) for a, g in zip(self.given, groups, strict=True)]
+            self.flat = [a.reshape((self.count, *g.tail)) for a, g in zip(wide, groups, strict=True)]
 
     def results(self, forms: Sequence[Form], dtype: Any, out: Sequence[Any] | None) -> list[Any]:
         """Arrays for results, with one axis for the points: those of the caller's if they can be used."""
@@ -103,14 +89,11 @@ class Points:
         """Results in the shape of all points; what is for an input in that one's, summed where it broadcast."""
         if out is not None:
             return [*out]
+        if self.alike:
+            return [*results]
         shapes = [self.whole if form.source is None else self.shapes[form.source] for form in forms]
-        if len(self.whole) != 1 or any(shape != self.whole for shape in shapes):
-            with np().errstate(all="ignore"):
-                return [
-                    self._summed(result, shape)
-                    for result, shape in zip(results, shapes, strict=True)
-                ]
-        return [*results]
+        with np().errstate(all="ignore"):
+            return [self._summed(result, shape) for result, shape in zip(results, shapes, strict=True)]
 
     def _summed(self, result: Any, own: Shape) -> Any:
         tail = result.shape[1:]

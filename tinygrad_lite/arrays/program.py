@@ -110,10 +110,10 @@ class Program:
         (array([1., 8.]), [array([ 3., 12.])])
         """
         results = self._results(answers.gradients, arrays, threads)
-        values, *gradients = self._parted(
-            results, [len(self._outputs), *[len(arrays)] * len(self._outputs)]
-        )
-        return (values, gradients) if self._several else (values[0], gradients[0])
+        if not self._several:
+            return results[0], results[1:]
+        count = len(self._outputs)
+        return results[:count], _parted(results[count:], count)
 
     def jvp(
         self, arrays: Sequence[Any], directions: Sequence[Any], *, threads: int = 1
@@ -131,7 +131,7 @@ class Program:
                 raise TypeError(f"program: expected {len(self._groups)} {name}, got {len(given)}")
         more = {"directions": self._groups}
         results = self._results(answers.directional, [*arrays, *directions], threads, **more)
-        values, moved = self._parted(results, [len(self._outputs)] * 2)
+        values, moved = _parted(results, 2)
         return (values, moved) if self._several else (values[0], moved[0])
 
     def jacobian(self, *arrays: Any, threads: int = 1) -> Any:
@@ -145,10 +145,8 @@ class Program:
         """
         counts = [group.size or 1 for group in self._groups]
         if sum(counts) >= len(self._outputs):
-            found = self._parted(
-                self._results(answers.slopes, arrays, threads), [len(arrays)] * len(self._outputs)
-            )
-            return found if self._several else found[0]
+            found = self._results(answers.slopes, arrays, threads)
+            return _parted(found, len(self._outputs)) if self._several else found
         moved = self._moved(answers.directional, arrays, self._groups, threads, None)
         return [columns(each, self._groups) for each in moved]
 
@@ -319,9 +317,11 @@ class Program:
         )
         return results[-len(self._outputs) :]
 
-    def _parted(self, results: Sequence[Any], counts: Sequence[int]) -> list[list[Any]]:
-        left = iter(results)
-        return [[next(left) for _ in range(count)] for count in counts]
+
+def _parted(results: list[Any], parts: int) -> list[list[Any]]:
+    """Results in so many lists."""
+    size = len(results) // parts
+    return [results[i * size : (i + 1) * size] for i in range(parts)]
 
 
 @contextlib.contextmanager

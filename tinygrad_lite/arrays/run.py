@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .instruct import Plan
@@ -108,29 +108,34 @@ class Run:
         self.results = results
         self.numbers = numbers
         self.lock = threading.Lock()
-        self.left = iter(_blocks(points.count, plan.width))
+        self.left: Iterator[tuple[int, int]] = iter(())
         self.sums: list[Any] | None = None
 
     def run(self, threads: int) -> Any:
         """Do all blocks; gives the totals, if the plan has any."""
         if not self.count:
             return None
-        with (errstate := np().errstate)(all="ignore"):
-            if threads == 1 or self.count <= self.plan.width:
-                used = self.part()
+        with np().errstate(all="ignore"):
+            if self.count <= self.plan.width:
+                used = [self.memory(self.count)]
+                self.block(slice(0, self.count), used[0])
             else:
-                from concurrent.futures import (
-                    ThreadPoolExecutor,
-                )  # slow to import, and seldom needed
-
-                with ThreadPoolExecutor(threads) as pool:
-                    parts = [pool.submit(errstate(all="ignore")(self.part)) for _ in range(threads)]
-                    used = [each for part in parts for each in part.result()]
+                self.left = _blocks(self.count, self.plan.width)
+                used = self.part() if threads == 1 else self.parts(threads)
             totals = None if self.plan.totals is None else self.totals(used[0])
         for memory in used:
             memory.let_go()
             self.spare.give(memory)
         return totals
+
+    def parts(self, threads: int) -> list[Memory]:
+        """The blocks, shared by threads."""
+        from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
+
+        part = np().errstate(all="ignore")(self.part)
+        with ThreadPoolExecutor(threads) as pool:
+            shares = [pool.submit(part) for _ in range(threads)]
+            return [memory for share in shares for memory in share.result()]
 
     def part(self) -> list[Memory]:
         """What one thread does: blocks, until none is left."""
@@ -155,14 +160,14 @@ class Run:
 
     def block(self, index: slice, memory: Memory) -> None:
         """Do one block. Instructions write results where they are wanted, if that is possible."""
-        arrays, plan = memory.arrays, self.plan
+        arrays, home, plan = memory.arrays, memory.home, self.plan
         for i, slot, copied in plan.inputs:
-            source, home = self.flat[i][index], memory.home[slot]
-            if copied or source.dtype != home.dtype or source.strides != home.strides:
-                home[...] = source.T if source.ndim == 2 else source
-                arrays[slot] = home
-            else:
+            source = self.flat[i][index]
+            if not copied and source.strides == home[slot].strides and source.dtype == self.dtype:
                 arrays[slot] = source
+            else:
+                home[slot][...] = source.T
+                arrays[slot] = home[slot]
         pending = []
         for (slot, direct), result in zip(plan.results, self.results, strict=True):
             if direct and result.ndim == 1:
@@ -173,12 +178,15 @@ class Run:
         for slot, result in pending:
             result[index] = arrays[slot].reshape((*result.shape[1:], -1)).T
         if plan.sums and self.count > plan.width:
-            with self.lock:
-                parts = [memory.once[first:stop] for first, stop in plan.sums]
-                self.sums = (
-                    [part.copy() for part in parts] if self.sums is None
-                    else [total + part for total, part in zip(self.sums, parts, strict=True)]
-                )  # fmt: skip
+            self.add([memory.once[first:stop] for first, stop in plan.sums])
+
+    def add(self, parts: Sequence[Any]) -> None:
+        """Add the sums of a block to those of others."""
+        with self.lock:
+            if self.sums is None:
+                self.sums = [part.copy() for part in parts]
+            else:
+                self.sums = [total + part for total, part in zip(self.sums, parts, strict=True)]
 
     def totals(self, memory: Memory) -> Any:
         """What is computed from the sums over all points."""
@@ -189,7 +197,8 @@ class Run:
         return memory.arrays[self.plan.totals].copy()  # type: ignore[index]  # it has totals
 
 
-def _blocks(count: int, width: int) -> list[tuple[int, int]]:
+def _blocks(count: int, width: int) -> Iterator[tuple[int, int]]:
     """The points in blocks of at most this width, as equal as can be."""
-    step = math.ceil(count / math.ceil(count / width)) if count else 1
-    return [(first, min(first + step, count)) for first in range(0, count, step)]
+    step = math.ceil(count / math.ceil(count / width))
+    for first in range(0, count, step):
+        yield first, min(first + step, count)
