@@ -29,6 +29,51 @@ def terms(
     graph: Graph, op: Op, t: Rows, out: Rows, args: Sequence[Rows], wanted: Sequence[bool]
 ) -> list[Rows | None]:
     """t · ∂out/∂arg for each argument that is wanted."""
+    if op.arity is None:
+        return _terms(graph, op, t, out, args, wanted)
+    rows = [t, out, *args]
+    digits = [None if each.number is None else each.detail for each in rows]
+    calls, results = _written_out(op, tuple(wanted), tuple(digits))
+    for function, places in calls:
+        if isinstance(function, float):
+            rows.append(graph.constant(function))
+        else:
+            rows.append(graph.elementwise(function, tuple([rows[i] for i in places])))
+    return [None if i is None else rows[i] for i in results]
+
+
+Call = tuple[str | Op | float, tuple[int, ...]]
+
+
+@functools.lru_cache(512)
+def _written_out(
+    op: Op, wanted: tuple[bool, ...], digits: tuple[str | None, ...]
+) -> tuple[list[Call], list[int | None]]:
+    """The terms of an operation as calls of NumPy functions, and which of them are the results.
+
+    A long formula has few operations and many nodes: a rule is run once, on rows that stand for any.
+    """
+    graph = Graph()
+    t, out, *args = [
+        graph.node("input", (), i, phase=VARYING)
+        if each is None
+        else graph.constant(float.fromhex(each))
+        for i, each in enumerate(digits)
+    ]
+    found = _terms(graph, op, t, out, args, wanted)
+    places = {leaf.index: i for i, leaf in enumerate((t, out, *args))}
+    calls: list[Call] = []
+    for node in graph.reached([each for each in found if each is not None]):
+        if node.index not in places:
+            places[node.index] = len(digits) + len(calls)
+            function = node.function if node.number is None else node.number
+            calls.append((function, tuple([places[arg.index] for arg in node.args])))
+    return calls, [None if each is None else places[each.index] for each in found]
+
+
+def _terms(
+    graph: Graph, op: Op, t: Rows, out: Rows, args: Sequence[Rows], wanted: Sequence[bool]
+) -> list[Rows | None]:
     if op.term_rules is not None:
         found = op.terms(t, out, tuple(args), wanted)
         return [None if each is None else graph.rows(each) for each in found]

@@ -15,7 +15,6 @@ from .place import (
     direct_results,
     homes,
     last_uses,
-    reached,
     summed_regions,
 )
 from .rows import LEAVES, PHASES, VARYING, Graph, Rows
@@ -123,7 +122,7 @@ class Plan(NamedTuple):
 def planned(graph: Graph, results: Sequence[Rows], totals: Rows | None) -> Plan:
     """The instructions that compute results at each point, and totals once."""
     wanted = [*results, *([] if totals is None else [totals])]
-    order = reached(graph, wanted)
+    order = graph.reached(wanted)
     where = homes(order)
     last = last_uses(order, where, wanted)
     direct = direct_results(results, where)
@@ -265,7 +264,9 @@ class _Writer:
             out = Place(varying, targets[0], len(targets), (len(targets), -1))
             code.append(("take", rows, index, self.slot(out)))
         else:
-            code.append(("move", index, self.slot(Indices(tuple([i - low for i in targets]))), rows))
+            code.append(
+                ("move", index, self.slot(Indices(tuple([i - low for i in targets]))), rows)
+            )
 
     def matmul(self, node: Rows) -> None:
         w, x = node.args

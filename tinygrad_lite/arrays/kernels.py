@@ -9,7 +9,6 @@ from typing import Any
 
 from ..op import Op
 
-
 COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .rows import LEAVES, REDUCED, VARYING, Graph, Rows
+from .rows import LEAVES, REDUCED, VARYING, Rows
 
 NOT_IN_PLACE = {"outer", "total", "matmul", "matmul.T", "inner", "pick"} | LEAVES
 """Functions whose result may not take the memory of an argument."""
@@ -51,18 +51,6 @@ class Places(NamedTuple):
     start: dict[Rows, int]
     height: int
     once: int
-
-
-def reached(graph: Graph, wanted: Iterable[Rows]) -> list[Rows]:
-    """The nodes that the wanted ones depend on, in order."""
-    marked = bytearray(len(graph.nodes))
-    for node in wanted:
-        marked[node.index] = 1
-    for node in reversed(graph.nodes):
-        if marked[node.index]:
-            for arg in node.args:
-                marked[arg.index] = 1
-    return [node for node in graph.nodes if marked[node.index]]
 
 
 def homes(order: Sequence[Rows]) -> Homes:

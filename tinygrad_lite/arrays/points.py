@@ -55,15 +55,24 @@ class Points:
         if len(arrays) != len(groups):
             raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
         self.groups = groups
-        self.given = [group.checked(i, array) for i, (group, array) in enumerate(zip(groups, arrays))]  # noqa: B905
-        self.shapes = tuple([a.shape if g.size is None else a.shape[:-1] for a, g in zip(self.given, groups)])  # noqa: B905
+        self.given = [
+            group.checked(i, array) for i, (group, array) in enumerate(zip(groups, arrays))
+        ]  # noqa: B905
+        self.shapes = tuple(
+            [a.shape if g.size is None else a.shape[:-1] for a, g in zip(self.given, groups)]
+        )  # noqa: B905
         self.whole, self.count = together(self.shapes)
         self.alike = len(self.whole) == 1 and self.shapes.count(self.whole) == len(groups)
         self.flat = self.given
         """Each array as (points,), or (points, size)."""
         if not self.alike:
-            wide = [np().broadcast_to(a, (*self.whole, *g.tail)) for a, g in zip(self.given, groups, strict=True)]
-            self.flat = [a.reshape((self.count, *g.tail)) for a, g in zip(wide, groups, strict=True)]
+            wide = [
+                np().broadcast_to(a, (*self.whole, *g.tail))
+                for a, g in zip(self.given, groups, strict=True)
+            ]
+            self.flat = [
+                a.reshape((self.count, *g.tail)) for a, g in zip(wide, groups, strict=True)
+            ]
 
     def results(self, forms: Sequence[Form], dtype: Any, out: Sequence[Any] | None) -> list[Any]:
         """Arrays for results, with one axis for the points: those of the caller's if they can be used."""
@@ -93,7 +102,9 @@ class Points:
             return [*results]
         shapes = [self.whole if form.source is None else self.shapes[form.source] for form in forms]
         with np().errstate(all="ignore"):
-            return [self._summed(result, shape) for result, shape in zip(results, shapes, strict=True)]
+            return [
+                self._summed(result, shape) for result, shape in zip(results, shapes, strict=True)
+            ]
 
     def _summed(self, result: Any, own: Shape) -> Any:
         tail = result.shape[1:]

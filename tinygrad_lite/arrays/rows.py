@@ -9,7 +9,7 @@ A graph prints as one line a node:
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, cast
 
 from .. import ops
@@ -83,7 +83,9 @@ class Rows(Operand):
 def _shown(detail: Any) -> str:
     if not isinstance(detail, tuple):
         return str(detail)
-    shown = [f"{each[0].index}.{each[1]}" if isinstance(each, tuple) else str(each) for each in detail]
+    shown = [
+        f"{each[0].index}.{each[1]}" if isinstance(each, tuple) else str(each) for each in detail
+    ]
     return " ".join(shown[:8] + ["…"] * (len(shown) > 8))
 
 
@@ -118,6 +120,17 @@ class Graph:
             for node in self.nodes[: self.kept]
         ]  # fmt: skip
         return _rebuilt, (lines,)
+
+    def reached(self, wanted: Iterable[Rows]) -> list[Rows]:
+        """The nodes that the wanted ones depend on, in order."""
+        marked = bytearray(len(self.nodes))
+        for node in wanted:
+            marked[node.index] = 1
+        for node in reversed(self.nodes):
+            if marked[node.index]:
+                for arg in node.args:
+                    marked[arg.index] = 1
+        return [node for node in self.nodes if marked[node.index]]
 
     # Making nodes
 

@@ -25,7 +25,7 @@ class Product:
 
 
 class Scalars:
-    """A graph of scalars, the same once: of each by its number the operation, the numbers of its arguments, its data and its kind."""
+    """A graph of scalars, the same once: of each the operation, the numbers of its arguments, its data, its kind."""
 
     def __init__(self, outputs: Sequence[Value], inputs: set[Value]) -> None:
         self.leaves: list[Value] = []
