@@ -55,12 +55,15 @@ class Points:
         if len(arrays) != len(groups):
             raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
         self.groups = groups
-        self.given = [
-            group.checked(i, array) for i, (group, array) in enumerate(zip(groups, arrays))
-        ]  # noqa: B905
+        pairs = [*zip(groups, arrays, strict=True)]
+        self.given = [group.checked(i, array) for i, (group, array) in enumerate(pairs)]
+        axes = [
+            array.ndim - (group.size is not None)
+            for array, (group, _) in zip(self.given, pairs, strict=True)
+        ]
         self.shapes = tuple(
-            [a.shape if g.size is None else a.shape[:-1] for a, g in zip(self.given, groups)]
-        )  # noqa: B905
+            [array.shape[:count] for array, count in zip(self.given, axes, strict=True)]
+        )
         self.whole, self.count = together(self.shapes)
         self.alike = len(self.whole) == 1 and self.shapes.count(self.whole) == len(groups)
         self.flat = self.given
