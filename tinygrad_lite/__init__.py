@@ -1,4 +1,4 @@
-"""A minimal scalar autograd engine: write arithmetic on `Value`s, call `backward()`, read the derivatives.
+"""A minimal scalar autograd engine: write arithmetic on `Value`s, call `backward()`, read `grad`.
 
 >>> import tinygrad_lite as tl
 >>> a, b = tl.Value(2.0, "a"), tl.Value(1.0, "b")

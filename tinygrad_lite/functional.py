@@ -1,7 +1,7 @@
-"""Functions of sequences of Values or numbers: softmax and its family, losses, the mean. Built from the table alone.
+"""Functions of sequences, built from the table alone: softmax and its family, losses, the mean.
 
-Every shift by the maximum is a node of the graph, `stop_gradient(maximum(...))`, so a compiled program computes it
-anew at each point. With numbers alone the results are floats.
+Every shift by the maximum is a node of the graph, `stop_gradient(maximum(...))`, so a compiled
+program computes it anew at each point. With numbers alone the results are floats.
 """
 
 from __future__ import annotations
@@ -124,16 +124,17 @@ def log_softmax(xs: Iterable[Scalar], *others: Any) -> list[Any]:
 
 
 def cross_entropy(logits: Iterable[Any], target: Any, reduction: str = "mean") -> Any:
-    """-Σ target · log_softmax(logits), in nats; the target is a class index or a probability a class.
+    """-Σ target · log_softmax(logits), in nats; the target is a class or a probability for each.
 
     Of a sequence of logits for each point and a sequence of their targets, the mean or the sum.
 
     >>> cross_entropy([1000.0, 0.0], 1), cross_entropy([0.0, 0.0], [0.5, 0.5])
     (1000.0, 0.6931471805599453)
 
-    Probabilities may be Values, so that a compiled program can take them as inputs. A number 0 among
-    them takes its class out of the sum, even at a logit of -inf. Raises TypeError for a target that is
-    neither, ValueError for an index out of range, a wrong number of probabilities or a negative one.
+    Probabilities may be Values, so that a compiled program can take them as inputs. A number 0
+    among them takes its class out of the sum, even at a logit of -inf. Raises TypeError for a
+    target that is neither, ValueError for an index out of range, a wrong number of probabilities or
+    a negative one.
     """
     logits = _listed("cross_entropy", logits)
     if logits and _is_list(logits[0]):
@@ -241,8 +242,8 @@ def clip(x: Scalar, low: Scalar, high: Scalar) -> Any:
     >>> [clip(x, 0.0, 1.0) for x in (-2.0, 0.25, 7.0)]
     [0.0, 0.25, 1.0]
 
-    At a bound itself half of the derivative goes to `x`, as of any maximum at a tie. Raises ValueError
-    if the bounds are numbers and `low` is above `high`.
+    At a bound itself half of the derivative goes to `x`, as of any maximum at a tie. Raises
+    ValueError if the bounds are numbers and `low` is above `high`.
     """
     if not (isinstance(low, Operand) or isinstance(high, Operand)) and low > high:
         raise ValueError(f"clip: expected low <= high, got {low!r} and {high!r}")
@@ -275,7 +276,7 @@ def _listed(name: str, xs: Any, others: Sequence[Any] = ()) -> list[Any]:
 
 
 def _is_list(x: Any) -> bool:
-    """Whether it is a sequence of numbers, not one of them: arrays without axes have `__len__` too."""
+    """Whether it is a sequence of numbers; arrays without axes have `__len__` and are none."""
     if isinstance(x, Operand | str) or getattr(x, "shape", None) == ():
         return False
     return hasattr(x, "__iter__")

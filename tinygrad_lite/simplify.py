@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .op import Op
 
 EXACT, BUT_FOR_SIGN_OF_ZERO, OF_FINITE_NUMBERS = range(3)
-"""How exactly it is the same: to the bit; -0.0 may become 0.0; 0·inf, 0·nan and 0/0 may become 0."""
+"""How exactly: to the bit; -0.0 may become 0.0; 0·inf, 0·nan and 0/0 may become 0."""
 
 Simpler = tuple[str, int] | float | None
 
