@@ -298,11 +298,13 @@ def main(names: list[str]) -> None:
     # Before NumPy, PyTorch and XLA count the cores.
     if hasattr(os, "sched_setaffinity") and names != ["formula_on_two_cores"]:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import bench_characters
     import bench_distributed
     import bench_programs
     import bench_training
 
-    sections = SECTIONS | bench_programs.SECTIONS | bench_training.SECTIONS | bench_distributed.SECTIONS
+    sections = SECTIONS | bench_programs.SECTIONS | bench_training.SECTIONS
+    sections |= bench_characters.SECTIONS | bench_distributed.SECTIONS
     unknown = set(names) - set(sections)
     if unknown:
         raise SystemExit(f"bench: unknown {', '.join(sorted(unknown))}; there are {', '.join(sections)}")
