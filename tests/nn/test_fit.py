@@ -291,7 +291,25 @@ def test_on_epoch_sees_each_epoch_and_sets_the_rate() -> None:
     assert seen == [(0, 2.0, 1), (1, 2.5, 2), (2, pytest.approx(2.5 + 0.125 * 1.5), 3)]
 
 
-@pytest.mark.parametrize(("answer", "epochs"), [(True, 2), (None, 5), (False, 5), ([1], 5), (1, 5)])
+def test_the_mean_over_an_epoch_does_not_overflow() -> None:
+    x, p = Value(0.0), Value(1.0)
+    history = fit(p * x, [x], [[1.5e308] * 3], [p], SGD([p], 1e-320), epochs=1, batch_size=1)
+    assert history["loss"] == [pytest.approx(1.5e308)]
+
+
+def test_a_validation_that_overflows_warns_of_nothing() -> None:
+    x, p = Value(0.0), Value(1.0)
+    history = fit(p * x, [x], [[1.0]], [p], SGD([p], 1e-9), epochs=1, validation=[[1.5e308] * 3])
+    assert history["validation"] == [math.inf]
+
+
+def test_a_parameter_that_is_infinite_from_the_beginning_is_nobodys_step() -> None:
+    x, p, scale = Value(0.0), Value(0.0, "p"), Value(math.inf, "scale")
+    fit((p - x) ** 2 + 1 / scale, [x], [[4.0]], [p, scale], SGD([p, scale], 0.25), epochs=1)
+    assert (p.data, scale.data) == (2.0, math.inf)
+
+
+@pytest.mark.parametrize(("answer", "epochs"), [(True, 2), (np.float64(1.0) > 0, 2), (None, 5), (False, 5), ([1], 5), (1, 5)])
 def test_true_from_on_epoch_ends_the_training(answer: Any, epochs: int) -> None:
     x, p = Value(0.0), Value(0.0, "p")
     history = fit(
@@ -470,6 +488,9 @@ A, Y, W = [[0.0, 1.0], [2.0, 3.0]], [1.0, 2.0], [Value(1.0, "p")]
         (lambda: trained(patience=0), ValueError, "fit: expected patience to be a whole number >= 1, got 0"),
         (lambda: trained(max_norm=0), ValueError, "fit: expected max_norm > 0, got 0"),
         (lambda: trained(optimizer=SGD(W, 0.1)), ValueError, "fit: 1 parameters of the optimizer are not among the parameters to train"),
+        (lambda: trained(max_norm="1"), TypeError, "fit: expected max_norm > 0, got '1'"),
+        (lambda: trained(optimizer=None), TypeError, "fit: expected an Optimizer, got NoneType"),
+        (lambda: trained(parameters=W[0]), TypeError, "fit: expected a list of Values as the parameters, got Value"),
         (lambda: trained(parameters=[]), ValueError, "fit: expected parameters, each once, got none"),
     ],
 )  # fmt: skip

@@ -209,6 +209,31 @@ def test_what_was_infinite_before_may_stay_so() -> None:
     assert numbers(ps) == [-5.0, -2.0]
 
 
+@pytest.mark.parametrize("given", [None, 1.0, [1.0], np.zeros((2, 1))], ids=repr)
+def test_an_update_gives_a_number_for_each_parameter(given: Any) -> None:
+    class Wrong(Optimizer):
+        def update(self, data: Any, grad: Any) -> Any:
+            return given
+
+    ps = [Value(1.0), Value(2.0)]
+    with pytest.raises(ValueError, match=r"^Wrong: expected an update") as caught:
+        Wrong(ps, 0.1).step()
+    shape = np.shape(given)
+    assert str(caught.value) == f"Wrong: expected an update to give an array of shape (2,), got one of shape {shape}"
+    assert numbers(ps) == [1.0, 2.0]
+
+
+def test_an_update_may_give_a_list() -> None:
+    class Listed(Optimizer):
+        def update(self, data: Any, grad: Any) -> Any:
+            return (data - grad).tolist()
+
+    p = Value(1.0)
+    p.grad = 0.25
+    Listed([p], 0.1).step()
+    assert p.data == 0.75
+
+
 def test_an_update_that_raises_leaves_the_state() -> None:
     class Failing(SGD):
         def update(self, data: Any, grad: Any) -> Any:
@@ -277,6 +302,8 @@ def test_arrays_of_values_are_parameters() -> None:
         (lambda: Adam(W, eps=-1e-8), ValueError, "Adam: expected an eps >= 0, got -1e-08"),
         (lambda: RMSprop(W, alpha=1.0), ValueError, "RMSprop: expected an alpha from 0 to below 1, got 1.0"),
         (lambda: clip_grad_norm([1.0], 1.0), TypeError, "clip_grad_norm: expected Values as the parameters, got float"),
+        (lambda: clip_grad_norm(W, None), TypeError, "clip_grad_norm: expected a norm > 0, got None"),  # type: ignore[arg-type]
+        (lambda: SGD(W[0]), TypeError, "SGD: expected a list of Values as the parameters, got Value"),  # type: ignore[arg-type]
         (lambda: SGD([], 0.1), ValueError, "SGD: expected parameters, each once, got none"),
         (lambda: SGD([*W, *W], 0.1), ValueError, "SGD: expected parameters, each once, got one twice"),
         (lambda: SGD([1.0], 0.1), TypeError, "SGD: expected Values as the parameters, got float"),  # type: ignore[list-item]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +11,18 @@ import numpy as np
 from ..arrays.program import compile
 from ..checks import check_whole
 from ..value import Value
+from .clip import check_norm, shortened
 from .data import checked_arrays
-from .optimizers import advanced, check_norm, shortened
+from .optimizers import Optimizer, advanced
 from .parameters import flat, leaves, read, write
+from .progress import bar_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from .optimizers import Optimizer, State
+    from .optimizers import State
 
     Array = NDArray[Any]
     History = dict[str, list[float]]
@@ -104,6 +103,8 @@ class Trainer:
         self.parameters = leaves("fit", parameters)
         if max_norm is not None:
             check_norm("fit", "max_norm", max_norm)
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"fit: expected an Optimizer, got {type(optimizer).__name__}")
         if strangers := set(optimizer.parameters).difference(self.parameters):
             what = f"{len(strangers)} parameters of the optimizer"
             raise ValueError(f"fit: {what} are not among the parameters to train")
@@ -194,7 +195,7 @@ class _Run:
         """The epochs in turn, until one of those who are asked ends them; sets the parameters."""
         history = self.trainer.history
         try:
-            with _bar(epochs, progress) as show:
+            with bar_of(epochs, progress) as show:
                 for _ in range(epochs):
                     self.epoch()
                     show(history)
@@ -214,17 +215,19 @@ class _Run:
         write(trainer._values, self.numbers)
         answer = on_epoch(len(trainer.history["loss"]) - 1, trainer.history, trainer.optimizer)
         self.numbers = read(trainer._values)
-        return answer is True
+        return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
     def epoch(self) -> None:
         """Steps through the data in batches; then, was it the best epoch?"""
         history = self.trainer.history
         count = len(self.arrays[0])
-        loss = judged = sum(self.step(batch) * len(batch[0]) for batch in self.batches()) / count
+        loss = judged = sum(self.step(batch) * (len(batch[0]) / count) for batch in self.batches())
         numbers = self.measured  # the loss says nothing of the last step yet
         if self.held_out is not None:
             write(self.trainer._values, self.numbers)
-            judged = float(self.trainer.program(*self.held_out).mean())
+            losses = self.trainer.program(*self.held_out)
+            with np.errstate(all="ignore"):
+                judged = float(losses.mean())
             numbers = self.numbers
             history["validation"].append(judged)
         history["loss"].append(loss)
@@ -288,28 +291,3 @@ class _Run:
         elif self.state is not None:
             first = [array[: self.size] for array in self.arrays]
             self.loss_and_grad(first, f"after step {self.trainer.steps}")
-
-
-@contextlib.contextmanager
-def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], None]]:
-    """What shows the history after each epoch: a bar if a person watches."""
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    tqdm = _tqdm() if (watched if progress is None else progress) else None
-    if tqdm is None:
-        yield lambda history: None
-        return
-    with tqdm(total=epochs, unit="epoch") as bar:
-
-        def show(history: History) -> None:
-            last = {name: f"{losses[-1]:.4g}" for name, losses in history.items() if losses}
-            bar.set_postfix(last, refresh=False)
-            bar.update()
-
-        yield show
-
-
-def _tqdm() -> Any:
-    try:
-        return importlib.import_module("tqdm").tqdm
-    except ImportError:
-        return None

@@ -222,8 +222,11 @@ def advanced(
     state = optimizer.state()
     try:
         with np.errstate(all="ignore"):
-            numbers = optimizer.update(data, grad)
-        if (i := _first_infinite(numbers)) is not None:
+            numbers = np.asarray(optimizer.update(data, grad), float)
+        if numbers.shape != data.shape:
+            expected = f"an update to give an array of shape {data.shape}"
+            raise ValueError(f"{name}: expected {expected}, got one of shape {numbers.shape}")
+        if (i := _first_infinite(numbers, data)) is not None:
             problem = f"the step takes {which[i]!r} to {float(numbers[i])!r}{when}"
             raise FloatingPointError(f"{name}: {problem}; {_UNCHANGED}; {_ADVICE}")
         _check_kept(optimizer, state, f"{name}: the step overflows in", when)
@@ -240,53 +243,18 @@ _ADVICE = "try a lower learning rate, or clip the gradient"
 def _check_kept(optimizer: Optimizer, before: State, problem: str, when: str) -> None:
     """Raise if what the optimizer keeps was finite and is not now: it would spoil every step."""
     for name, kept in vars(optimizer).items():
-        i = _first_infinite(kept) if isinstance(kept, np.ndarray) else None
-        if i is not None and _first_infinite(before.get(name, 0.0)) is None:
+        if not isinstance(kept, np.ndarray):
+            continue
+        if (i := _first_infinite(kept, before.get(name))) is not None:
             where = f"{name!r} (element {i}){when}"
             raise FloatingPointError(f"{problem} {where}; {_UNCHANGED}; {_ADVICE}")
 
 
-def _first_infinite(numbers: Any) -> int | None:
-    """The first place where there is inf or nan."""
+def _first_infinite(numbers: Array, before: Any = None) -> int | None:
+    """The first place where there is inf or nan, and was not in an array of numbers before."""
     if math.isfinite(np.vdot(numbers, numbers)):  # half the time of what follows; it may overflow
         return None
-    finite = np.isfinite(numbers)
-    return None if finite.all() else int(finite.argmin())
-
-
-def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
-    """Shorten the gradient, all `grad` together, to `max_norm` if longer; gives its length before.
-
-    >>> from tinygrad_lite import Value
-    >>> p, q = Value(0.0), Value(0.0)
-    >>> p.grad, q.grad = 3.0, 4.0
-    >>> clip_grad_norm([p, q], 2.5), p.grad, q.grad
-    (5.0, 1.5, 2.0)
-
-    A gradient that is infinite or nan has no direction and stays as it is: `step` refuses it.
-    """
-    check_norm("clip_grad_norm", "a norm", max_norm)
-    found = leaves("clip_grad_norm", parameters)
-    grad = np.array([parameter.grad for parameter in found])
-    shorter, norm = shortened(grad, max_norm)
-    if shorter is not grad:
-        for parameter, x in zip(found, shorter.tolist(), strict=True):
-            parameter.grad = x
-    return norm
-
-
-def check_norm(name: str, what: str, norm: Any) -> None:
-    """Raise ValueError unless it can bound the length of a gradient."""
-    if not norm > 0:
-        raise ValueError(f"{name}: expected {what} > 0, got {norm!r}")
-
-
-def shortened(grad: Array, max_norm: float) -> tuple[Array, float]:
-    """The gradient, of that length if it was longer, and its length before."""
-    largest = float(abs(grad).max())
-    if largest == 0.0 or not math.isfinite(largest):
-        return grad, largest
-    direction = grad / largest  # its squares do not overflow
-    length = math.sqrt(direction @ direction)
-    norm = largest * length
-    return (direction * (max_norm / length) if norm > max_norm else grad), norm
+    infinite = ~np.isfinite(numbers)
+    if isinstance(before, np.ndarray) and before.shape == numbers.shape:
+        infinite &= np.isfinite(before)
+    return int(infinite.argmax()) if infinite.any() else None

@@ -22,6 +22,9 @@ def leaves(name: str, parameters: Iterable[Any]) -> list[Value]:
     Raises TypeError for what is no Value, ValueError for the result of an operation, for one that
     is there twice, and for none.
     """
+    if not hasattr(parameters, "__iter__"):
+        kind = type(parameters).__name__
+        raise TypeError(f"{name}: expected a list of Values as the parameters, got {kind}")
     found: list[Any] = []
     for each in flat(parameters):
         found += flat(each) if hasattr(each, "flat") else [each]
