@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from tinygrad_lite import OPS, Value
@@ -68,3 +69,16 @@ def swept(f: Function, point: Sequence[float]) -> tuple[Value, list[Value]]:
     root = f(*xs)
     root.backward()
     return root, xs
+
+
+def eager(f: Any, points: Any) -> tuple[Any, Any]:
+    """The values and the derivatives of f at points, one by one."""
+    values, gradients = [], []
+    for point in points:
+        inputs = [Value(float(x)) for x in point]
+        out = f(*inputs)
+        if isinstance(out, Value):
+            out.backward()
+        values.append(getattr(out, "data", out))
+        gradients.append([x.grad for x in inputs])
+    return np.array(values), list(np.array(gradients).T)

@@ -10,14 +10,10 @@ order of the graph below a root and lets each operation, from the root down, add
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from .checks import number
 from .op import Op, Operand, constant
-
-truths: ContextVar[list[tuple[Value, bool | None]] | None] = ContextVar("truths", default=None)
-"""While a program is recorded, what the code asked about and was told; None where it raised."""
 
 
 class Value(Operand):
@@ -171,9 +167,6 @@ class Value(Operand):
     # As an object of Python
 
     def __bool__(self) -> bool:
-        if (asked := truths.get()) is not None:
-            asked.append((self, bool(self._data)))
-            return bool(self._data)
         for node in (self, *self.args):
             node.branched = True
         return bool(self._data)
@@ -271,8 +264,6 @@ def constant_of(x: Any) -> Value:
 
 def complaint(op: Op, error: Exception, args: Sequence[Value]) -> Exception:
     """What to raise where `op` has no value at these arguments: it names them."""
-    if (asked := truths.get()) is not None:
-        asked.append((args[0], None))
     labels = [arg.label for arg in args if arg.label]
     return op.complaint(error, [arg._data for arg in args], labels)
 

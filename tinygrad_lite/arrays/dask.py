@@ -62,6 +62,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import pickle
 import sys
 from collections.abc import Callable, Sequence
@@ -92,6 +93,14 @@ def replayed(program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbe
     if kind is answers.gradients:
         sources += [i for _ in blocks.outputs for i in range(len(arrays))]
     return [blocks.part(results, j, i) for j, i in enumerate(sources)], None, blocks.points.count
+
+
+def at_elements(function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+    """A function of arrays that gives one of their shape, block by block: a lazy array."""
+    da: Any = importlib.import_module("dask.array")
+    alike = da.broadcast_arrays(*arrays)
+    meta = _hollow((0,) * alike[0].ndim, float)
+    return da.map_blocks(function, *alike, dtype=float, meta=meta)
 
 
 def _summed_up(blocks: _Blocks, threads: int) -> Any:
