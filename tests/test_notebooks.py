@@ -2,26 +2,36 @@
 
 `python tests/test_notebooks.py` runs them all and writes the outputs; with paths, only those.
 
-A cell with the tag `plot` or `timing` is checked to have run and to show the same kinds of output, which are not
-compared: a plot depends on the version of Matplotlib, a time on the machine.
+Three tags say what a cell is. `plot`: that it shows what it showed is checked, but not that it is
+the same picture, which depends on the version of Matplotlib. `timing`: what it shows depends on the
+machine, so nothing of it is committed. `exercise`: a cell to fill in; it is run as it stands, and
+once more with the answer that is folded below it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.metadata
+import importlib.util
+import io
 import itertools
 import json
+import math
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from tinygrad_lite import Value
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
-NEEDED = ["nbclient", "ipykernel", "matplotlib", "tqdm", "graphviz-pure"]
+NEEDED = ["nbclient", "ipykernel", "matplotlib", "scipy", "tqdm", "graphviz-pure"]
 COMPARED = ["text/plain", "text/markdown", "image/svg+xml"]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -37,22 +47,25 @@ def missing() -> list[str]:
     return [name for name in NEEDED if name not in found]
 
 
+runs = pytest.mark.skipif(bool(missing()), reason=f"running the notebooks needs {', '.join(missing())}")
+
+
 def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def executed(path: Path) -> Any:
-    """The notebook after Run All in a fresh kernel, without what changes from machine to machine."""
+def executed(notebook: Any) -> Any:
+    """The notebook after Run All in a fresh kernel."""
     import nbformat
     from nbclient import NotebookClient
 
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.reads(json.dumps(notebook), as_version=4)
     client = NotebookClient(
         notebook,
         timeout=120,
         record_timing=False,
         coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
     client.execute()
     notebook.metadata = METADATA
@@ -60,6 +73,8 @@ def executed(path: Path) -> Any:
 
 
 def write(path: Path, notebook: Any) -> None:
+    for cell in tagged(notebook, "timing"):
+        cell["outputs"] = []
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     path.write_text(text, encoding="utf-8")
 
@@ -75,12 +90,22 @@ def stripped(text: str | list[str]) -> str:
 def shown(cell: Any) -> list[Any]:
     """What a cell's outputs are compared by."""
     found: list[Any] = []
+    if is_tagged(cell, "timing"):
+        return found
     for output in cell["outputs"]:
         data = output.get("data", {})
         kinds = [output["output_type"], output.get("name"), *sorted(data)]
         contents = [stripped(data[kind]) for kind in COMPARED if kind in data] + [stripped(output.get("text", ""))]
-        found.append(kinds if {"plot", "timing"} & set(cell["metadata"].get("tags", [])) else kinds + contents)
+        found.append(kinds if is_tagged(cell, "plot") else kinds + contents)
     return found
+
+
+def is_tagged(cell: Any, tag: str) -> bool:
+    return tag in cell["metadata"].get("tags", [])
+
+
+def tagged(notebook: Any, tag: str) -> list[Any]:
+    return [cell for cell in notebook["cells"] if is_tagged(cell, tag)]
 
 
 def code_cells(notebook: Any) -> list[Any]:
@@ -94,9 +119,46 @@ def differences(committed: Any, now: Any) -> list[str]:
 
 
 @each
-@pytest.mark.skipif(bool(missing()), reason=f"running the notebooks needs {', '.join(missing())}")
+@runs
 def test_a_notebook_runs_and_gives_the_committed_outputs(path: Path) -> None:
-    assert differences(read(path), executed(path)) == []
+    assert differences(read(path), executed(read(path))) == []
+
+
+def folded_code(markdown: Any) -> list[str]:
+    """The code of the folded answers in a cell, one string an answer."""
+    answers = re.findall("<summary>Answer</summary>(.*?)</details>", text_of(markdown["source"]), re.DOTALL)
+    assert sum(answer.count("```python") for answer in answers) == len(
+        re.findall("^ *```python\n.*?^ *```$", "".join(answers), re.DOTALL | re.MULTILINE)
+    )
+    blocks = [re.findall("^ *```python\n(.*?)^ *```$", answer, re.DOTALL | re.MULTILINE) for answer in answers]
+    return [textwrap.dedent("\n".join(each)) for each in blocks]
+
+
+def filled(notebook: Any) -> Any:
+    """The notebook with each exercise filled in as its folded answer says, then the things to try."""
+    notebook = copy.deepcopy(notebook)
+    cells = notebook["cells"]
+    for cell, following in itertools.pairwise(cells):
+        if is_tagged(cell, "exercise"):
+            (answer,) = folded_code(following)
+            source = text_of(cell["source"])
+            at = source.rindex("\n\n", 0, source.index("\nmark(") + 1)
+            cell["source"] = f"{source[:at]}\n{answer}{source[at:]}"
+    (things,) = [cell for cell in cells if cell["id"] == "try"]
+    for i, answer in enumerate(folded_code(things)):
+        code = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+        cells.append(code | {"id": f"tried-{i}", "source": answer})
+    return notebook
+
+
+@each
+@runs
+def test_the_folded_answers_are_right_and_their_code_runs(path: Path) -> None:
+    done = executed(filled(read(path)))
+    said = ["".join(text_of(output["text"]) for output in cell["outputs"]) for cell in tagged(done, "exercise")]
+    wrong = [line for text in said for line in text.splitlines() if not line.endswith(": right")]
+    assert said
+    assert wrong == []
 
 
 def edited(tag: str | None, change: str) -> tuple[Any, Any]:
@@ -137,6 +199,7 @@ def edited(tag: str | None, change: str) -> tuple[Any, Any]:
         (None, "not run", ["a"]),
         ("plot", "svg", []),
         ("timing", "print", []),
+        ("timing", "missing", []),
         ("plot", "missing", ["a"]),
         ("timing", "not run", ["a"]),
     ],
@@ -174,12 +237,85 @@ def test_a_picture_or_plot_has_a_caption(path: Path) -> None:
 
 
 @each
-def test_a_notebook_opens_with_its_question_and_ends_with_things_to_try(path: Path) -> None:
-    first, *_, last = read(path)["cells"]
+def test_a_notebook_opens_with_its_question_and_ends_with_things_to_try_and_checks(path: Path) -> None:
+    first, *_, things, note, checks = read(path)["cells"]
     assert text_of(first["source"]).startswith(f"# {path.stem[0]} · ")
-    assert re.findall(r"^\d\. ", text_of(last["source"]), re.MULTILINE) == ["1. ", "2. ", "3. "]
+    assert "Run All" in text_of(first["source"])
+    assert re.findall(r"^\d\. ", text_of(things["source"]), re.MULTILINE) == ["1. ", "2. ", "3. "]
+    folded = re.findall("<summary>(.*?)</summary>", text_of(things["source"]))
+    assert folded == ["Hint", "Answer"] * 3
+    assert [note["id"], checks["id"], things["id"]] == ["checks-note", "checks", "try"]
+
+
+@each
+def test_all_assertions_of_a_notebook_are_in_its_last_cell(path: Path) -> None:
+    *cells, checks = code_cells(read(path))
+    assert "assert " in text_of(checks["source"])
+    assert [cell["id"] for cell in cells if re.search(r"\bassert\b|assert_", text_of(cell["source"]))] == []
+
+
+@each
+def test_an_exercise_says_what_is_missing_and_has_a_folded_answer(path: Path) -> None:
+    notebook = read(path)
+    assert len(tagged(notebook, "exercise")) >= 2
+    for cell, following in itertools.pairwise(notebook["cells"]):
+        if is_tagged(cell, "exercise"):
+            assert text_of(cell["source"]).startswith("# Yours: "), cell["id"]
+            lines = text_of(cell["outputs"][0]["text"]).splitlines()
+            assert [line for line in lines if ": not yet: " not in line] == [], cell["id"]
+            assert len(folded_code(following)) == 1, cell["id"]
+
+
+@each
+def test_no_line_of_a_cell_is_longer_than_100_columns(path: Path) -> None:
+    lines = [line for cell in read(path)["cells"] for line in text_of(cell["source"]).splitlines()]
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
+
+
+@each
+def test_no_time_of_a_machine_is_committed(path: Path) -> None:
+    assert [cell["id"] for cell in tagged(read(path), "timing") if cell["outputs"]] == []
+
+
+def marked(*args: Any) -> str:
+    """What a cell to fill in says about an answer."""
+    spec = importlib.util.spec_from_file_location("practice", NOTEBOOKS / "practice.py")
+    assert spec
+    assert spec.loader
+    practice = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(practice)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        practice.mark("x", *args)
+    return said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (..., "not yet: both paths?"),
+        (None, "not yet: both paths?"),
+        ("five", "not yet: both paths?"),
+        ([5, 5], "not yet: both paths?"),
+        (7, "not yet: both paths?"),
+        (math.nan, "not yet: both paths?"),
+        (2, "not yet: one path alone"),
+        (5, "right"),
+        ("5", "right"),
+        (5.0001, "right"),
+        (Value(5.0), "right"),
+    ],
+)
+def test_an_answer_is_marked(answer: Any, says: str) -> None:
+    assert marked(answer, Value(5.0), "both paths?", {2: "one path alone"}) == f"x: {says}\n"
+
+
+def test_an_answer_of_several_numbers_is_marked() -> None:
+    assert marked([1.0, 2], np.array([1.0, 2.0]).tolist(), "") == "x: right\n"
+    assert marked(1.0, np.float64(1.0), "") == "x: right\n"
+    assert marked([1.0, 2], [1, 2.0], "") == "x: right\n"
+    assert marked([1.0], [1, 2.0], "two numbers") == "x: not yet: two numbers\n"
 
 
 if __name__ == "__main__":
     for path in [Path(name).resolve() for name in sys.argv[1:]] or PATHS:
-        write(path, executed(path))
+        write(path, executed(read(path)))
