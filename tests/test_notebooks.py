@@ -43,11 +43,17 @@ each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 def missing() -> list[str]:
     """The packages that running the notebooks needs and that are not installed."""
-    found = {name.lower().replace("_", "-") for d in importlib.metadata.distributions() if (name := d.name)}
+    found = {
+        name.lower().replace("_", "-")
+        for d in importlib.metadata.distributions()
+        if (name := d.name)
+    }
     return [name for name in NEEDED if name not in found]
 
 
-runs = pytest.mark.skipif(bool(missing()), reason=f"running the notebooks needs {', '.join(missing())}")
+runs = pytest.mark.skipif(
+    bool(missing()), reason=f"running the notebooks needs {', '.join(missing())}"
+)
 
 
 def read(path: Path) -> Any:
@@ -95,7 +101,9 @@ def shown(cell: Any) -> list[Any]:
     for output in cell["outputs"]:
         data = output.get("data", {})
         kinds = [output["output_type"], output.get("name"), *sorted(data)]
-        contents = [stripped(data[kind]) for kind in COMPARED if kind in data] + [stripped(output.get("text", ""))]
+        contents = [stripped(data[kind]) for kind in COMPARED if kind in data] + [
+            stripped(output.get("text", ""))
+        ]
         found.append(kinds if is_tagged(cell, "plot") else kinds + contents)
     return found
 
@@ -115,7 +123,9 @@ def code_cells(notebook: Any) -> list[Any]:
 def differences(committed: Any, now: Any) -> list[str]:
     """The cells, by id, whose outputs are not those that are committed."""
     pairs = zip(code_cells(committed), code_cells(now), strict=True)
-    return [old["id"] for old, new in pairs if shown(old) != shown(new) or not new["execution_count"]]
+    return [
+        old["id"] for old, new in pairs if shown(old) != shown(new) or not new["execution_count"]
+    ]
 
 
 @each
@@ -126,11 +136,16 @@ def test_a_notebook_runs_and_gives_the_committed_outputs(path: Path) -> None:
 
 def folded_code(markdown: Any) -> list[str]:
     """The code of the folded answers in a cell, one string an answer."""
-    answers = re.findall("<summary>Answer</summary>(.*?)</details>", text_of(markdown["source"]), re.DOTALL)
+    answers = re.findall(
+        "<summary>Answer</summary>(.*?)</details>", text_of(markdown["source"]), re.DOTALL
+    )
     assert sum(answer.count("```python") for answer in answers) == len(
         re.findall("^ *```python\n.*?^ *```$", "".join(answers), re.DOTALL | re.MULTILINE)
     )
-    blocks = [re.findall("^ *```python\n(.*?)^ *```$", answer, re.DOTALL | re.MULTILINE) for answer in answers]
+    blocks = [
+        re.findall("^ *```python\n(.*?)^ *```$", answer, re.DOTALL | re.MULTILINE)
+        for answer in answers
+    ]
     return [textwrap.dedent("\n".join(each)) for each in blocks]
 
 
@@ -155,7 +170,10 @@ def filled(notebook: Any) -> Any:
 @runs
 def test_the_folded_answers_are_right_and_their_code_runs(path: Path) -> None:
     done = executed(filled(read(path)))
-    said = ["".join(text_of(output["text"]) for output in cell["outputs"]) for cell in tagged(done, "exercise")]
+    said = [
+        "".join(text_of(output["text"]) for output in cell["outputs"])
+        for cell in tagged(done, "exercise")
+    ]
     wrong = [line for text in said for line in text.splitlines() if not line.endswith(": right")]
     assert said
     assert wrong == []
@@ -163,11 +181,21 @@ def test_the_folded_answers_are_right_and_their_code_runs(path: Path) -> None:
 
 def edited(tag: str | None, change: str) -> tuple[Any, Any]:
     """A notebook of one cell, and the same with something in its output changed."""
-    data = {"text/plain": ["<Value at 0x7f00>"], "image/svg+xml": ["<svg>\n", "1</svg>"], "text/html": ["<i>1</i>"]}
+    data = {
+        "text/plain": ["<Value at 0x7f00>"],
+        "image/svg+xml": ["<svg>\n", "1</svg>"],
+        "text/html": ["<i>1</i>"],
+    }
     output = {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}
     stream = {"output_type": "stream", "name": "stdout", "text": ["1\n"]}
     tags = {"tags": [tag]} if tag else {}
-    cell = {"cell_type": "code", "id": "a", "metadata": tags, "execution_count": 1, "outputs": [stream, output]}
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": tags,
+        "execution_count": 1,
+        "outputs": [stream, output],
+    }
     old = {"cells": [cell]}
     new = copy.deepcopy(old)
     outputs = new["cells"][0]["outputs"]
@@ -212,12 +240,19 @@ def test_the_comparison_of_outputs_can_fail(tag: str | None, change: str, found:
 def test_a_notebook_is_clean(path: Path) -> None:
     notebook = read(path)
     assert notebook["metadata"] == METADATA
-    assert [cell["execution_count"] for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+    assert [cell["execution_count"] for cell in code_cells(notebook)] == list(
+        range(1, len(code_cells(notebook)) + 1)
+    )
     assert all(set(cell["metadata"]) <= {"tags"} for cell in notebook["cells"])
     outputs = [output for cell in code_cells(notebook) for output in cell["outputs"]]
-    assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for output in outputs
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
     assert not re.search(
-        r"(?<![\w/.])/(home|root|tmp|usr|work|Users)/|[A-Z]:\\\\|0x[0-9a-f]{6}", path.read_text("utf-8")
+        r"(?<![\w/.])/(home|root|tmp|usr|work|Users)/|[A-Z]:\\\\|0x[0-9a-f]{6}",
+        path.read_text("utf-8"),
     )
 
 
@@ -237,7 +272,9 @@ def test_a_picture_or_plot_has_a_caption(path: Path) -> None:
 
 
 @each
-def test_a_notebook_opens_with_its_question_and_ends_with_things_to_try_and_checks(path: Path) -> None:
+def test_a_notebook_opens_with_its_question_and_ends_with_things_to_try_and_checks(
+    path: Path,
+) -> None:
     first, *_, things, note, checks = read(path)["cells"]
     assert text_of(first["source"]).startswith(f"# {path.stem[0]} · ")
     assert "Run All" in text_of(first["source"])
@@ -251,7 +288,9 @@ def test_a_notebook_opens_with_its_question_and_ends_with_things_to_try_and_chec
 def test_all_assertions_of_a_notebook_are_in_its_last_cell(path: Path) -> None:
     *cells, checks = code_cells(read(path))
     assert "assert " in text_of(checks["source"])
-    assert [cell["id"] for cell in cells if re.search(r"\bassert\b|assert_", text_of(cell["source"]))] == []
+    assert [
+        cell["id"] for cell in cells if re.search(r"\bassert\b|assert_", text_of(cell["source"]))
+    ] == []
 
 
 @each
