@@ -330,6 +330,12 @@ def test_on_epoch_may_set_the_parameters() -> None:
     assert history["loss"] == [16.0, 6.25, 6.25]
 
 
+def test_on_epoch_hears_the_warnings_of_its_own_numbers() -> None:
+    x, p = Value(0.0), Value(0.0, "p")
+    with pytest.raises(RuntimeWarning, match="divide by zero"):
+        fit((p - x) ** 2, [x], [[4.0]], [p], SGD([p], 0.1), on_epoch=lambda *_: np.float64(1.0) / np.float64(0.0))
+
+
 def test_what_on_epoch_raises_comes_out_with_the_parameters_of_that_epoch() -> None:
     x, p = Value(0.0), Value(0.0, "p")
 

@@ -237,7 +237,7 @@ def test_an_update_may_give_a_list() -> None:
 def test_an_update_that_raises_leaves_the_state() -> None:
     class Failing(SGD):
         def update(self, data: Any, grad: Any) -> Any:
-            self.velocity += grad
+            self.velocity = self.velocity + grad
             self.count = 1
             raise KeyboardInterrupt
 

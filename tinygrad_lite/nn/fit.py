@@ -190,12 +190,14 @@ class _Run:
         self.best = self.numbers
         self.best_loss = math.inf
         self.since_best = 0
+        self.errors = np.geterr()
+        """What the caller wants of NumPy's warnings."""
 
     def through(self, epochs: int, on_epoch: OnEpoch | None, progress: bool | None) -> None:
         """The epochs in turn, until one of those who are asked ends them; sets the parameters."""
         history = self.trainer.history
         try:
-            with bar_of(epochs, progress) as show:
+            with bar_of(epochs, progress) as show, np.errstate(all="ignore"):
                 for _ in range(epochs):
                     self.epoch()
                     show(history)
@@ -213,7 +215,8 @@ class _Run:
             return False
         trainer = self.trainer
         write(trainer._values, self.numbers)
-        answer = on_epoch(len(trainer.history["loss"]) - 1, trainer.history, trainer.optimizer)
+        with np.errstate(**self.errors):
+            answer = on_epoch(len(trainer.history["loss"]) - 1, trainer.history, trainer.optimizer)
         self.numbers = read(trainer._values)
         return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
@@ -225,9 +228,7 @@ class _Run:
         numbers = self.measured  # the loss says nothing of the last step yet
         if self.held_out is not None:
             write(self.trainer._values, self.numbers)
-            losses = self.trainer.program(*self.held_out)
-            with np.errstate(all="ignore"):
-                judged = float(losses.mean())
+            judged = float(self.trainer.program(*self.held_out).mean())
             numbers = self.numbers
             history["validation"].append(judged)
         history["loss"].append(loss)
@@ -252,18 +253,14 @@ class _Run:
         """The loss, and one step down from there."""
         trainer = self.trainer
         trainer.steps += 1
-        loss, gradient = self.loss_and_grad(batch, f"at step {trainer.steps}")
+        loss, gradient = self.loss_and_grad(batch, "at")
         gradient = gradient[trainer._trained]
         if trainer.max_norm is not None:
             gradient, _ = shortened(gradient, trainer.max_norm)
         self.measured = self.numbers
-        trained, state = advanced(
-            trainer.optimizer,
-            self.measured[trainer._trained],
-            gradient,
-            "fit",
-            f" at step {trainer.steps}",
-        )
+        state = trainer.optimizer.state()
+        data = self.measured[trainer._trained]
+        trained = advanced(trainer.optimizer, data, gradient, "fit", trainer.steps)
         self.state = state
         self.numbers = self.measured.copy()
         self.numbers[trainer._trained] = trained
@@ -279,7 +276,8 @@ class _Run:
                 trainer.optimizer.restore(self.state)
             now = "parameters and optimizer are as before the step that led there"
             advice = "try a lower learning rate, or max_norm"
-            raise FloatingPointError(f"fit: the loss is {loss!r} {when}; {now}; {advice}")
+            problem = f"the loss is {loss!r} {when} step {trainer.steps}"
+            raise FloatingPointError(f"fit: {problem}; {now}; {advice}")
         unused = len(trainer._values) - trainer._used
         return loss, np.concatenate([used, np.zeros(unused)]) if unused else used
 
@@ -290,4 +288,4 @@ class _Run:
             self.numbers = self.best
         elif self.state is not None:
             first = [array[: self.size] for array in self.arrays]
-            self.loss_and_grad(first, f"after step {self.trainer.steps}")
+            self.loss_and_grad(first, "after")

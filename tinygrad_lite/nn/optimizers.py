@@ -42,6 +42,8 @@ class Optimizer:
         """The new numbers of the parameters, from their numbers and gradients.
 
         What a rule keeps from step to step are attributes, numbers or arrays: `state` has them all.
+        It puts new arrays in their place and does not write into the old ones, so that a step which
+        fails can be taken back.
         """
         raise NotImplementedError
 
@@ -56,7 +58,8 @@ class Optimizer:
         infinite or nan.
         """
         grad = np.array([parameter.grad for parameter in self.parameters])
-        numbers, _ = advanced(self, read(self.parameters), grad, type(self).__name__)
+        with np.errstate(all="ignore"):
+            numbers = advanced(self, read(self.parameters), grad, type(self).__name__)
         write(self.parameters, numbers)
 
     def zero_grad(self) -> None:
@@ -65,10 +68,10 @@ class Optimizer:
             parameter.grad = 0.0
 
     def state(self) -> State:
-        """A copy of all it goes on with: its rates, and what its steps have left."""
-        kept = vars(self).copy()
-        del kept["parameters"]
-        return {n: x.copy() if isinstance(x, np.ndarray) else x for n, x in kept.items()}
+        """All it goes on with: its rates, and what its steps have left."""
+        state = vars(self).copy()
+        del state["parameters"]
+        return state
 
     def restore(self, state: State) -> None:
         """Go on from a `state`."""
@@ -206,9 +209,9 @@ class AdamW(Adam):
 
 
 def advanced(
-    optimizer: Optimizer, data: Array, grad: Array, name: str, when: str = ""
-) -> tuple[Array, State]:
-    """The numbers after a step, and the optimizer's state before it, to go back to.
+    optimizer: Optimizer, data: Array, grad: Array, name: str, step: int | None = None
+) -> Array:
+    """The numbers after a step.
 
     Raises FloatingPointError if the gradient, the numbers after the step or what the optimizer
     keeps of it are not finite, with a message that begins with `name`; then the optimizer is as
@@ -216,38 +219,43 @@ def advanced(
     """
     which = optimizer.parameters
     if (i := _first_infinite(grad)) is not None:
-        problem = f"the gradient of {which[i]!r} is {float(grad[i])!r}{when}"
-        advice = "begin elsewhere, or smooth the loss there"
-        raise FloatingPointError(f"{name}: {problem}; {_UNCHANGED}; {advice}")
+        problem = f"the gradient of {which[i]!r} is {float(grad[i])!r}"
+        raise _refusal(name, problem, step, "begin elsewhere, or smooth the loss there")
     state = optimizer.state()
     try:
-        with np.errstate(all="ignore"):
-            numbers = np.asarray(optimizer.update(data, grad), float)
+        numbers = np.asarray(optimizer.update(data, grad), float)
         if numbers.shape != data.shape:
             expected = f"an update to give an array of shape {data.shape}"
             raise ValueError(f"{name}: expected {expected}, got one of shape {numbers.shape}")
         if (i := _first_infinite(numbers, data)) is not None:
-            problem = f"the step takes {which[i]!r} to {float(numbers[i])!r}{when}"
-            raise FloatingPointError(f"{name}: {problem}; {_UNCHANGED}; {_ADVICE}")
-        _check_kept(optimizer, state, f"{name}: the step overflows in", when)
+            raise _refusal(name, f"the step takes {which[i]!r} to {float(numbers[i])!r}", step)
+        if (kept := _first_spoiled(optimizer, state)) is not None:
+            raise _refusal(name, f"the step overflows in {kept}", step)
     except BaseException:
         optimizer.restore(state)
         raise
-    return numbers, state
+    return numbers
 
 
-_UNCHANGED = "parameters and optimizer are as before it"
-_ADVICE = "try a lower learning rate, or clip the gradient"
+def _refusal(
+    name: str,
+    problem: str,
+    step: int | None,
+    advice: str = "try a lower learning rate, or clip the gradient",
+) -> FloatingPointError:
+    when = "" if step is None else f" at step {step}"
+    unchanged = "parameters and optimizer are as before it"
+    return FloatingPointError(f"{name}: {problem}{when}; {unchanged}; {advice}")
 
 
-def _check_kept(optimizer: Optimizer, before: State, problem: str, when: str) -> None:
-    """Raise if what the optimizer keeps was finite and is not now: it would spoil every step."""
+def _first_spoiled(optimizer: Optimizer, before: State) -> str | None:
+    """What the optimizer keeps that was finite and is not now: it would spoil every step."""
     for name, kept in vars(optimizer).items():
-        if not isinstance(kept, np.ndarray):
-            continue
-        if (i := _first_infinite(kept, before.get(name))) is not None:
-            where = f"{name!r} (element {i}){when}"
-            raise FloatingPointError(f"{problem} {where}; {_UNCHANGED}; {_ADVICE}")
+        if isinstance(kept, np.ndarray):
+            i = _first_infinite(kept, before.get(name))
+            if i is not None:
+                return f"{name!r} (element {i})"
+    return None
 
 
 def _first_infinite(numbers: Array, before: Any = None) -> int | None:
