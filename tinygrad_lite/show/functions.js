@@ -5,6 +5,16 @@ function power(x, y) {
   return x === 1 ? 1 : x ** y;
 }
 
+/** What x leaves when divided by y, of y's sign. */
+function remainder(x, y) {
+  const left = x % y;
+  return left !== 0 && left < 0 !== y < 0 ? left + y : left;
+}
+
+function quotient(x, y) {
+  return Math.round((x - remainder(x, y)) / y);
+}
+
 /** The series 2/√π e^(-x²) Σ 2^n x^(2n+1) / (1·3·…·(2n+1)); from 3 on, what erfc leaves. */
 function erf(x) {
   if (Math.abs(x) >= 3) return Math.sign(x) * (1 - erfc(Math.abs(x)));

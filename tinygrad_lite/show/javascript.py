@@ -23,8 +23,8 @@ FUNCTIONS = {
     "subtract": "{0} - {1}",
     "multiply": "{0} * {1}",
     "divide": "{0} / {1}",
-    "floor_divide": "Math.floor({0} / {1})",
-    "remainder": "{0} - {1} * Math.floor({0} / {1})",
+    "floor_divide": "quotient({0}, {1})",
+    "remainder": "remainder({0}, {1})",
     "negative": "-{0}",
     "positive": "{0}",
     "power": "power({0}, {1})",
@@ -63,7 +63,7 @@ FUNCTIONS = {
     "arccosh": "Math.acosh({0})",
     "arctanh": "Math.atanh({0})",
 }
-"""By NumPy's names. `power` and what follows are functions of the page's script."""
+"""By NumPy's names. What is not Math's is in `functions.js`."""
 OWN = {"erf": "erf({0})", "erfc": "erfc({0})", "norm_cdf": "erfc(-{0} / Math.SQRT2) / 2"}
 """By the operations' names, of those of the package that have neither NumPy's name nor a rule."""
 

@@ -100,7 +100,7 @@ function restore() {
 }
 
 function inMathematics(text, isTight) {
-  const [mantissa, exponent] = text.replace("inf", "∞").replace("-", "−").split("e");
+  const [mantissa, exponent] = text.replace("inf", "∞").replace(/^-/, "−").split("e");
   if (exponent === undefined) return isTight && mantissa[0] === "−" ? `(${mantissa})` : mantissa;
   const digits = String(Number(exponent)).replace(/./g, digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)]);
   const written = `${mantissa}·10${digits}`.replace(/^(−?)1·/, "$1");

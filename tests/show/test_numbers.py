@@ -1,0 +1,255 @@
+"""New numbers in a page: in a browser, everything follows as the engine has it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_steps import worksheet
+
+import tinygrad_lite as tl
+from tinygrad_lite.op import RESERVED, Op
+from tinygrad_lite.show.javascript import MOST_NODES, literal, terms, value
+from tinygrad_lite.show.naming import shown
+from tinygrad_lite.show.page import Page, explore
+
+NUMBERS = [-30.0, -7.5, -2.0, -1.0, -0.6, -0.1, 0.0, 0.3, 0.5, 1.0, 1.7, 2.0, 3.0, 4.25, 10.0, 26.0]
+SIZES: dict[str, Sequence[int]] = {"dot": (2, 6), "where": (3,)}
+
+
+def cases() -> Iterator[tuple[str, int]]:
+    for name in sorted(RESERVED):
+        op = tl.OPS[name]
+        for count in SIZES.get(name, (op.arity,) if op.arity else (1, 2, 4)):
+            yield name, count
+
+
+def points(count: int) -> list[tuple[float, ...]]:
+    every = list(itertools.product(NUMBERS, repeat=count)) if count < 3 else []
+    source = random.Random(count)
+    return every or [tuple(source.choices(NUMBERS, k=count)) for _ in range(200)]
+
+
+def by_engine(op: Op, point: Sequence[float]) -> list[float | None] | None:
+    """The value and the partials; None where there is no value."""
+    try:
+        out = op.scalar(*point)
+    except (ArithmeticError, ValueError):
+        return None
+    wanted = [True] * len(point)
+    try:
+        return [out, *op.terms(1.0, out, point, wanted)]
+    except (ArithmeticError, ValueError):
+        return [out, *op.terms_ieee(1.0, out, point, wanted)]
+
+
+def agree(found: float | None, right: float | None) -> bool:
+    if found is None or right is None:
+        return found is right
+    if math.isnan(right):
+        return math.isnan(found)
+    return math.isclose(found, right, rel_tol=1e-9, abs_tol=1e-300)
+
+
+@pytest.mark.parametrize(("name", "count"), list(cases()))
+def test_every_operation_follows_as_the_engine_has_it(
+    name: str, count: int, browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    op = tl.OPS[name]
+    if browser.current_url == "data:," or "functions" not in browser.current_url:
+        path = explore(worksheet()[0]).save(tmp_path_factory.mktemp("page") / "functions.html")
+        browser.get(f"file://{path}")
+    every = points(count)
+    script = f"""const value = {value(op, count)}, terms = {terms(op, [True] * count)};
+        const written = x => x === null ? null : String(x);
+        return {literal(every)}.map(point => {{
+            const out = value(...point);
+            return [out, ...terms(1, out, ...point)].map(written);
+        }})"""
+    known = {"Infinity": "inf", "-Infinity": "-inf", "NaN": "nan"}
+    for point, texts in zip(every, browser.execute_script(script), strict=True):
+        found = [None if text is None else float(known.get(text, text)) for text in texts]
+        right = by_engine(op, point)
+        if right is None:
+            assert not math.isfinite(found[0] or 0.0), point
+        else:
+            assert all(map(agree, found, right)), (point, found, right)
+
+
+@pytest.mark.parametrize("x", [
+    0.0, -0.0, 1 / 3, 12345.0, 123456.7, 999999.0, 1e6, 2.5e6, 1e-17, -1e-5, 0.0001, 9999.5, 0.99999, 1e20, math.inf, -math.inf, math.nan,
+])  # fmt: skip
+def test_numbers_are_written_as_the_package_writes_them(x: float, reader: Any, tmp_path: Path) -> None:
+    reader.open(explore(worksheet()[0]).save(tmp_path / "steps.html"))
+    assert reader.run(f"return shown({literal(x)})") == shown(x)
+
+
+# All of a page
+
+
+def network(numbers: Sequence[float]) -> tl.Value:
+    """The worksheet's network, its largest output's share."""
+    labels = [f"w{i}" for i in range(10)] + ["x1", "x2", "x3"]
+    leaves = [tl.Value(x, label) for x, label in zip(numbers, labels, strict=True)]
+    hidden = [tl.dot(leaves[i : i + 3], leaves[10:]).named(f"a{i}").relu() for i in (0, 3)]
+    logits = [tl.dot(leaves[i : i + 2], hidden).named(f"z{i}") for i in (6, 8)]
+    return tl.softmax(logits)[0].named("p")
+
+
+def mixture(numbers: Sequence[float]) -> tl.Value:
+    x, y, z = (tl.Value(number, label) for number, label in zip(numbers, "xyz", strict=True))
+    parts = [
+        (x - y * 2) / (z**2 + 1), tl.maximum(x, y, 0.5), (x * x).named("s"), -(x * y).sin(),
+        tl.exp(-y) * tl.erf(z), tl.where(x > y, x * z, y), abs(z) ** 1.5, (y + z).sigmoid(),
+    ]  # fmt: skip
+    return tl.sum(parts).named("m")
+
+
+def hooks(page: Page) -> list[str]:
+    """What stands at each hook of the page."""
+    return re.findall(r"data-n=\"?\w+\"?(?: data-t)?>([^<]*)<", page.html)
+
+
+@pytest.mark.parametrize(("make", "count"), [(network, 13), (mixture, 3)])
+@pytest.mark.parametrize("seed", range(4))
+def test_everything_in_the_page_follows(
+    make: Callable[[Sequence[float]], tl.Value], count: int, seed: int, reader: Any, tmp_path: Path
+) -> None:
+    source = random.Random(seed)
+    first, second = ([source.choice([-2.5, -1.0, 0.25, 1.0, 3.0]) + source.random() for _ in range(count)] for _ in "12")
+    reader.open(explore(make(first)).save(tmp_path / "steps.html"))
+    assert reader.run("return hooks.map(hook => hook.textContent)") == hooks(explore(make(first)))
+    fields = reader.run("return [...fields.keys()].length")
+    assert fields == count
+    names = [node.label for node in tl.topological_order(make(second)) if not node.args]
+    numbers = {leaf.label: leaf.data for leaf in tl.topological_order(make(second)) if not leaf.args}
+    assert set(numbers) >= set(names)
+    reader.run(
+        """for (const [i, field] of fields) {
+            field.value = arguments[0][graph.nodes[i][0]];
+            field.onchange();
+        }""",
+        {label: repr(x) for label, x in numbers.items() if label},
+    )
+    right = explore(make(second))
+    assert reader.run("return hooks.map(hook => hook.textContent)") == hooks(right)
+    spoken = reader.run("return formulas.map(each => each.getAttribute('aria-label'))")
+    reader.run("reset.click()")
+    assert reader.run("return hooks.map(hook => hook.textContent)") == hooks(explore(make(first)))
+    reader.open(right.save(tmp_path / "right.html"))
+    assert reader.run("return formulas.map(each => each.getAttribute('aria-label'))") == spoken
+
+
+def test_typing_into_a_box_changes_the_page(reader: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    reader.open(explore(worksheet()[0]).save(tmp_path / "steps.html"), 8)
+    field = reader.find("#n0 input")[0]
+    assert (field.accessible_name, field.get_property("value")) == ("a", "2")
+    field.clear()
+    field.send_keys("-0,5", Keys.ENTER)
+    assert reader.shown == ["∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 0.5·1 = 2.5"]
+    reader.find("#reset")[0].click()
+    assert reader.shown == ["∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 3·1 = 5"]
+    assert not reader.find("#reset")[0].is_displayed()
+
+
+@pytest.mark.parametrize("text", ["", "x", "1/", "1,2,3", "1/0/2", "--1"])
+def test_what_is_no_number_changes_nothing(text: str, reader: Any, tmp_path: Path) -> None:
+    reader.open(explore(worksheet()[0]).save(tmp_path / "steps.html"), 2)
+    reader.run("const field = fields.get(0); field.value = arguments[0]; field.onchange()", text)
+    assert reader.shown == ["c = a + b = 2 + 1 = 3"]
+    assert reader.find("#n0 input")[0].get_attribute("aria-invalid") == "true"
+
+
+@pytest.mark.parametrize(("make", "entered", "message"), [
+    (lambda a: a.log(), "-1", "log(-1): x > 0"),
+    (lambda a: 1 / a, "0", "div(1, 0): division by zero"),
+    (lambda a: a.exp(), "1000", "exp(1000): too large"),
+    (lambda a: a**0.5, "-2", "pow(-2, 0.5): a base >= 0 or a whole exponent"),
+])  # fmt: skip
+def test_an_error_shows_in_the_box(
+    make: Callable[[tl.Value], tl.Value], entered: str, message: str, reader: Any, tmp_path: Path
+) -> None:
+    root = (make(tl.Value(2.0, "a")).named("b") * 3).named("c")
+    reader.open(explore(root).save(tmp_path / "steps.html"), 9)
+    reader.run("const field = fields.values().next().value; field.value = arguments[0]; field.onchange()", entered)
+    texts = [text.text for text in reader.find("#picture .error")]
+    assert texts == [message]
+    root_box = reader.find("#picture .root")[0]
+    assert "–" in root_box.text
+    assert reader.run("return numberOf('v0')") == float(entered) or reader.run("return numberOf('v1')") == float(entered)
+    reader.find("#reset")[0].click()
+    assert not reader.find("#picture .error")
+
+
+# What cannot follow
+
+
+def through_an_if() -> tl.Value:
+    x, y = tl.Value(2.0, "x"), tl.Value(5.0, "y")
+    return ((x * 3 if x > 1 else x) + y).named("z")
+
+
+def with_an_operation_of_the_users() -> tl.Value:
+    opaque = tl.declare("opaque", lambda x: x + 1, (1.0,))
+    try:
+        x, y = tl.Value(2.0, "x"), tl.Value(5.0, "y")
+        return (opaque(x) * y).named("z")
+    finally:
+        del tl.OPS["opaque"]
+
+
+@pytest.mark.parametrize(("make", "why"), [
+    (through_an_if, "x fixed: the program took an `if` on x"),
+    (with_an_operation_of_the_users, "x fixed: opaque has no formula in JavaScript"),
+])  # fmt: skip
+def test_what_cannot_follow_stays_fixed_and_says_why(
+    make: Callable[[], tl.Value], why: str, reader: Any, tmp_path: Path
+) -> None:
+    reader.open(explore(make()).save(tmp_path / "steps.html"))
+    assert reader.find("#fixed")[0].text == why
+    assert reader.run("return [...fields.keys()].map(i => graph.nodes[i][0])") == ["y"]
+    reader.run("const field = fields.values().next().value; field.value = '7'; field.onchange()")
+    assert reader.run("return numbers.values.at(-1)") == {"x": 13, "o": 21}[why[9] if why[9] == "o" else "x"]
+
+
+def test_a_large_graph_stays_fixed(reader: Any, tmp_path: Path) -> None:
+    x = tl.Value(0.5, "x")
+    root = x
+    while len(tl.topological_order(root)) <= MOST_NODES:
+        root = root.sin()
+    reader.open(explore(root).save(tmp_path / "steps.html"))
+    assert reader.find("#fixed")[0].text == f"x fixed: the graph has more than {MOST_NODES} nodes"
+    assert not reader.find("#picture input")
+    assert not reader.find("#draw")[0].is_displayed()
+
+
+def test_a_leaf_without_a_label_has_no_field(reader: Any, tmp_path: Path) -> None:
+    reader.open(explore(tl.Value(2.0) * tl.Value(3.0, "a")).save(tmp_path / "steps.html"))
+    assert [field.accessible_name for field in reader.find("#picture input")] == ["a"]
+
+
+# New numbers
+
+
+@pytest.mark.parametrize(("make", "least", "most"), [
+    (lambda a, b: a * b + a, -4, 9), (lambda a, b: (a - b).log() / b, -4, 9), (lambda a, b: (a + b).asin(), -1, 9),
+])  # fmt: skip
+def test_new_numbers_stay_in_the_domain(
+    make: Callable[..., tl.Value], least: float, most: float, reader: Any, tmp_path: Path
+) -> None:
+    root = make(tl.Value(0.5, "a"), tl.Value(0.25, "b"))
+    reader.open(explore(root).save(tmp_path / "steps.html"))
+    for _ in range(20):
+        reader.find("#draw")[0].click()
+        numbers = reader.run("return [...fields.values()].map(field => Number(field.value))")
+        assert all(least <= x <= most and (10 * x).is_integer() if isinstance(x, float) else True for x in numbers)
+        assert reader.run("return numbers.errors.size === 0 && numbers.values.every(Number.isFinite)")
+    assert reader.step == 1
