@@ -1,4 +1,4 @@
-"""What a program is asked for: each kind of answer is a function from the rolled graph to the Rows that are wanted.
+"""What a program is asked for: a kind of answer goes from the rolled graph to the wanted Rows.
 
 Its results are numbers at each point, `totals` sums over all points.
 """
@@ -17,7 +17,7 @@ class Form(NamedTuple):
     """How a result is given to the caller."""
 
     source: int | None = None
-    """The input whose shape it takes, summed where that was broadcast; None for the shape of all points."""
+    """The input whose shape it takes, summed where that was broadcast; None: that of all points."""
     size: int | None = None
     """How many numbers there are at each point, if they are a list."""
 
@@ -42,7 +42,7 @@ def values(rolled: Rolled) -> Wanted:
 
 
 def gradients(rolled: Rolled) -> Wanted:
-    """The outputs, and for each the derivatives for each input, summed where the input was broadcast."""
+    """The outputs, and for each the derivatives for each input, summed where that was broadcast."""
     results = values(rolled).results
     for output in rolled.outputs:
         for i, node in enumerate(_adjoints(rolled, output, rolled.inputs)):
@@ -83,14 +83,14 @@ def totals(rolled: Rolled) -> Wanted:
 
 
 def directional(rolled: Rolled) -> Wanted:
-    """The outputs and their derivatives in a direction, which comes as one more array for each input."""
+    """The outputs and their derivatives in a direction, one more array for each input."""
     directions = {node: _further_input(rolled, i, node) for i, node in enumerate(rolled.inputs)}
     moved = tangents(rolled.graph, rolled.outputs, directions)
     return Wanted([*values(rolled).results, *[(tangent, NUMBER) for tangent in moved]])
 
 
 def parameter_directional(rolled: Rolled) -> Wanted:
-    """The derivatives of the outputs in a direction of the parameters, which comes as one more array."""
+    """The derivatives of the outputs in a direction of the parameters, one more array."""
     directions = {
         node: _further_input(rolled, 0, node) for node in [rolled.parameters] if node is not None
     }

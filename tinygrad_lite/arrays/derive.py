@@ -1,7 +1,8 @@
-"""Derivatives of a graph of Rows, as more Rows: the table's rules, run once for each node, whatever its number of rows.
+"""Derivatives of a graph of Rows, as more Rows: the table's rules run once for each node.
 
-`adjoints` goes from a root back to its arguments, `tangents` from the inputs on. Where a node takes, shows or
-multiplies rows of others (pick, view, matmul) its own rule is in `BACK` and `FORTH`.
+`adjoints` goes from a root back to its arguments, `tangents` from the inputs on. Where a node
+takes, shows or multiplies rows of others (pick, view, matmul) its own rule is in `BACK` and
+`FORTH`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def _written_out(
 ) -> tuple[list[Call], list[int | None]]:
     """The terms of an operation as calls of NumPy functions, and which of them are the results.
 
-    A long formula has few operations and many nodes: a rule is run once, on rows that stand for any.
+    A long formula has few operations and many nodes: a rule is run once, on rows that stand for
+    any.
     """
     graph = Graph()
     t, out, *args = [
@@ -127,7 +129,7 @@ class _Sweep:
         self.active = active
         self.summed = summed
         self.given: dict[Rows, tuple[list[Term], list[Term]]] = {}
-        """For each node the terms of its adjoint, and those that are still to be summed over the points."""
+        """For each node the terms of its adjoint, and those still to be summed over the points."""
 
     def give(self, term: Term, *, varying: bool) -> None:
         """Keep a term, if it is one of an active node."""

@@ -97,7 +97,7 @@ class Plan(NamedTuple):
     leaves: dict[str, int]
     """The slots of the parameters and of the number of points."""
     results: list[tuple[int, bool]]
-    """Of each result the slot, and whether the last instruction can write elsewhere in its place."""
+    """Of each result the slot, and whether the last instruction can write elsewhere instead."""
     sums: list[tuple[int, int]]
     """Rows that hold sums over the points of a block."""
     totals: int | None
@@ -165,7 +165,8 @@ class _Writer:
             for code in self.code
         ]
         return Plan(
-            list(self.slots), self.code, ready, height, self.places.once, self.filled, self.inputs, self.leaves,  # type: ignore[arg-type]
+            list(self.slots), self.code, ready, height,  # type: ignore[arg-type]
+            self.places.once, self.filled, self.inputs, self.leaves,
             shown, summed_regions(order, self.where, self.places.start), total,
             max(16, min(2**14, CACHE // height), min(WIDE, BOUND // height)),
         )  # fmt: skip

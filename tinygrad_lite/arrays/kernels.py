@@ -1,4 +1,4 @@
-"""NumPy's functions by the names of instructions: each takes its arguments and the array for the result."""
+"""NumPy's functions by the names of instructions: each takes arguments and the result's array."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _select_where(np: Any, holds: Any, x: Any, y: Any, *more: Any) -> None:
 
 
 def _select(np: Any, chosen: Any, x: Any, y: Any, out: Any) -> None:
-    """x where chosen, else y, by the bits: np.where branches, which takes four times as long for mixed points."""
+    """x where chosen, else y, by the bits: np.where branches, four times as slow if mixed."""
     bits = np.int64 if out.dtype.itemsize == 8 else np.int32
     mask = np.negative(chosen.astype(bits))
     others = y.view(bits)
@@ -78,7 +78,7 @@ def np() -> Any:
 
 
 def kernel(function: str | Op) -> Callable[..., Any]:
-    """The function of that name; of an operation without an array form, one that goes through the elements."""
+    """The function of that name; of an operation without an array form, one for each element."""
     if isinstance(function, str):
         return kernels().named.get(function) or getattr(np(), function)
     return lambda *args: np().copyto(args[-1], function.at_arrays(*args[:-1]), casting="same_kind")

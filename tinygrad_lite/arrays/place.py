@@ -1,7 +1,7 @@
-"""Where each node of a graph is kept: rows of a block of points, or of the memory for what is done once a call.
+"""Where each node of a graph is kept: rows of a block of points, or memory for once a call.
 
-Three passes: `homes` (which nodes are computed in their place within another), `last_uses`, and `allocated`, which
-gives rows of memory, those of nodes that are no longer needed again.
+Three passes: `homes` (which nodes are computed in their place within another), `last_uses`, and
+`allocated`, which gives rows of memory, those of nodes that are no longer needed again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WHOLE = {"matmul", "matmul.T", "outer"}
 
 
 class Run(NamedTuple):
-    """Rows of a pick that follow each other in one node: its number of the first, where to, how many."""
+    """Rows of a pick that follow each other in one node: the first, where to, how many."""
 
     node: Rows
     first: int
@@ -42,7 +42,7 @@ class Homes(NamedTuple):
     filled: dict[Rows, list[Run]]
     """The numbers among its rows, which are written once."""
     piled: set[Rows]
-    """Nodes whose rows a pick or a matrix takes: they are in memory themselves, not in an array of the caller's."""
+    """Nodes whose rows a pick or a matrix takes: in our memory, not in an array of the caller's."""
 
 
 class Places(NamedTuple):
@@ -136,8 +136,8 @@ def direct_results(results: Sequence[Rows], homes: Homes) -> set[Rows]:
     return {
         node
         for node in results
-        if node.size == 1 and count[node] == 1 and node.phase == VARYING and homes.home[node] is node
-        and node not in homes.piled and node.function not in LEAVES | WHOLE | {"pick"}
+        if node.size == 1 and count[node] == 1 and node.phase == VARYING
+        and homes.home[node] is node and node not in homes.piled and node.function not in LEAVES | WHOLE | {"pick"}
     }  # fmt: skip
 
 

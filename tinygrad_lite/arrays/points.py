@@ -1,4 +1,4 @@
-"""The arrays of a call: checked, broadcast, laid out along one axis of points; and results in their shapes."""
+"""The arrays of a call: checked, broadcast, laid out along one axis; and results in shape."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Points:
             ]
 
     def results(self, forms: Sequence[Form], dtype: Any, out: Sequence[Any] | None) -> list[Any]:
-        """Arrays for results, with one axis for the points: those of the caller's if they can be used."""
+        """Arrays for results, with one axis for the points: the caller's if they can be used."""
         tails = [() if form.size is None else (form.size,) for form in forms]
         if out is None:
             return [np().empty((self.count, *tail), dtype) for tail in tails]
@@ -98,7 +98,7 @@ class Points:
     def shaped(
         self, results: Sequence[Any], forms: Sequence[Form], out: Sequence[Any] | None
     ) -> list[Any]:
-        """Results in the shape of all points; what is for an input in that one's, summed where it broadcast."""
+        """Results in the shape of all points; an input's in its own, summed where it broadcast."""
         if out is not None:
             return [*out]
         if self.alike:
@@ -121,7 +121,7 @@ class Points:
 
 
 def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
-    """For each group the directions in which one number of all moves by 1, along a first axis before the points'."""
+    """For each group the directions in which one number of all moves by 1, along a first axis."""
     counts = [group.size or 1 for group in groups]
     eye, found, first = np().eye(sum(counts)), [], 0
     for group, count in zip(groups, counts, strict=True):

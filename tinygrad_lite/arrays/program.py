@@ -1,23 +1,29 @@
 """`compile`: a recorded graph of scalars, replayed over arrays at the speed of arrays.
 
-From Values to numbers there are a few passes, each a function from one thing that prints to the next:
+From Values to numbers there are a few passes, each a function from one thing that prints to the
+next:
 
-1. `scalars.py` writes the graph down as lists, and finds the sums of products that are rows of matrix products
-   (`with_products`).
-2. `roll.py` rolls it up (`rolled`): alike scalars become rows of one array. What comes out is a `Graph` of `Rows`
-   (`rows.py`), NumPy functions of arrays; `simplify.py` knows what is equal to one and shorter.
-3. `answers.py` says what is wanted of that graph: values, gradients, totals, directional derivatives. For derivatives
-   `derive.py` runs the table's rules on Rows, on the way back (`adjoints`) or forth (`tangents`), which adds Rows.
+1. `scalars.py` writes the graph down as lists, and finds the sums of products that are rows of
+   matrix products (`with_products`).
+2. `roll.py` rolls it up (`rolled`): alike scalars become rows of one array. What comes out is a
+   `Graph` of `Rows` (`rows.py`), NumPy functions of arrays; `simplify.py` knows what is equal to
+   one and shorter.
+3. `answers.py` says what is wanted of that graph: values, gradients, totals, directional
+   derivatives. For derivatives `derive.py` runs the table's rules on Rows, on the way back
+   (`adjoints`) or forth (`tangents`), which adds Rows.
 4. `place.py` gives every node its place in memory: `reached`, `homes`, `last_uses`, `allocated`.
 5. `instruct.py` writes the instructions down, a `Plan` (`planned`).
-6. `run.py` carries it out block by block: the rows of a block stay in the cache, and a result is written where the
-   caller wants it. `points.py` lays the points of a call along one axis, and gives the results their shapes.
+6. `run.py` carries it out block by block: the rows of a block stay in the cache, and a result is
+   written where the caller wants it. `points.py` lays the points of a call along one axis, and
+   gives the results their shapes.
 
-The graph of step 2 is made once and kept; a plan is made when its answer is first asked for, and kept when it is whole.
-Nothing else changes in a Program, so that threads may share it and an interrupt leaves it as it was. Phases part what
-is done once a call (what depends on parameters alone), at each point, and once from sums over the points.
+The graph of step 2 is made once and kept; a plan is made when its answer is first asked for, and
+kept when it is whole. Nothing else changes in a Program, so that threads may share it and an
+interrupt leaves it as it was. Phases part what is done once a call (what depends on parameters
+alone), at each point, and once from sums over the points.
 
-Results follow IEEE 754: inf and nan where a point leaves the domain, never an exception or a warning.
+Results follow IEEE 754: inf and nan where a point leaves the domain, never an exception or a
+warning.
 """
 
 from __future__ import annotations
@@ -49,7 +55,7 @@ class Replayed(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """The instructions for a kind of answer, the forms of its results, and memory that no call uses now."""
+    """The instructions for a kind of answer, the forms of its results, and spare memory."""
 
     plan: Plan
     forms: list[Form]
@@ -59,10 +65,11 @@ class Prepared(NamedTuple):
 class Program:
     """A recorded graph that evaluates over arrays, and differentiates.
 
-    Called with one array for each input, it gives the output at every point: arrays broadcast as in NumPy, a list of
-    k inputs is an array of shape (…, k). Other leaves are parameters, whose `data` is read at each call. With
-    `threads`, blocks of points are worked on in parallel; sums may then differ in the last bits from call to call.
-    `print` shows the instructions, `len` counts them. A Program can be pickled, and threads may call it at once.
+    Called with one array for each input, it gives the output at every point: arrays broadcast as in
+    NumPy, a list of k inputs is an array of shape (…, k). Other leaves are parameters, whose `data`
+    is read at each call. With `threads`, blocks of points are worked on in parallel; sums may then
+    differ in the last bits from call to call. `print` shows the instructions, `len` counts them. A
+    Program can be pickled, and threads may call it at once.
 
     >>> a, b = Value(2.0), Value(1.0)
     >>> program = compile(a * b + a, [a, b])
@@ -71,8 +78,8 @@ class Program:
     """
 
     def __init__(
-        self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], lists: Sequence[bool], dtype: Any = float,
-        *, several: bool = False, parameters: Sequence[Value] | None = None,
+        self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], lists: Sequence[bool],
+        dtype: Any = float, *, several: bool = False, parameters: Sequence[Value] | None = None,
     ) -> None:  # fmt: skip
         self._dtype = np().dtype(dtype)
         self._several = several
@@ -101,7 +108,7 @@ class Program:
         return values if self._several else values[0]
 
     def value_and_grad(self, *arrays: Any, threads: int = 1) -> tuple[Any, Any]:
-        """The output, and for each input ∂output/∂input in that input's shape, summed where the input was broadcast.
+        """The output, and ∂output/∂input in each input's shape, summed where it was broadcast.
 
         With several outputs, a list of outputs and a list of such lists, one for each output.
 
@@ -118,7 +125,7 @@ class Program:
     def jvp(
         self, arrays: Sequence[Any], directions: Sequence[Any], *, threads: int = 1
     ) -> tuple[Any, Any]:
-        """The output, and its derivative in a direction: how it moves where each input moves as its direction says.
+        """The output, and how it moves where each input moves as its direction says.
 
         Directions are arrays like those of the inputs, and broadcast with them.
 
@@ -135,9 +142,10 @@ class Program:
         return (values, moved) if self._several else (values[0], moved[0])
 
     def jacobian(self, *arrays: Any, threads: int = 1) -> Any:
-        """∂output/∂input at each point: a list with an array for each input, of shape points, or (points…, k).
+        """∂output/∂input at each point: an array for each input, of shape points, or (points…, k).
 
-        With several outputs, a list of such lists. Of many outputs it is computed forwards, of few backwards.
+        With several outputs, a list of such lists. Of many outputs it is computed forwards, of few
+        backwards.
 
         >>> x, y = Value(1.0), Value(2.0)
         >>> compile([x * y, x + y], [[x, y]]).jacobian([3.0, 4.0])
@@ -153,14 +161,14 @@ class Program:
     def values_at(self, numbers: Any, *arrays: Any, threads: int = 1) -> Any:
         """What a call gives, with `numbers` in place of the `data` of `parameters`.
 
-        With `jacobian_at` it is what `scipy.optimize.least_squares` takes, of a program of one residual:
-        `least_squares(program.values_at, start, program.jacobian_at, args=(X, Y))`.
+        With `jacobian_at` it is what `scipy.optimize.least_squares` takes, of a program of one
+        residual: `least_squares(program.values_at, start, program.jacobian_at, args=(X, Y))`.
         """
         values = self._results(answers.values, arrays, threads, self._checked(numbers))
         return values if self._several else values[0]
 
     def jacobian_at(self, numbers: Any, *arrays: Any, threads: int = 1) -> Any:
-        """∂output/∂parameter at each point, of shape (points…, parameters), at numbers for the parameters.
+        """∂output/∂parameter at each point, of shape (points…, parameters), at given numbers.
 
         With several outputs, a list of such arrays.
 
@@ -178,7 +186,7 @@ class Program:
         return found if self._several else found[0]
 
     def backward(self, *arrays: Any, reduction: str = "mean", threads: int = 1) -> float:
-        """The mean or the sum of the output over the points; its derivatives are added to the parameters' `grad`.
+        """The mean or sum of the output over the points; adds its derivatives to the parameters.
 
         >>> w, x = Value(3.0), Value(1.0)
         >>> compile(w * x, [x]).backward([1.0, 2.0, 6.0]), w.grad
@@ -189,7 +197,8 @@ class Program:
         loss, gradient = self.loss_and_grad(
             self._numbers(), *arrays, reduction=reduction, threads=threads
         )
-        # A memoryview makes its floats as they are asked for: faster than a list of them, for many parameters.
+        # A memoryview makes its floats as they are asked for: faster than a list of them, for many
+        # parameters.
         for parameter, slope in zip(self.parameters, memoryview(gradient), strict=True):
             parameter.grad += slope
         return loss
@@ -197,10 +206,11 @@ class Program:
     def loss_and_grad(
         self, numbers: Any, *arrays: Any, reduction: str = "mean", threads: int = 1
     ) -> tuple[float, Any]:
-        """What `backward` does, with `numbers` in place of the `data` of `parameters`; no Value is read or changed.
+        """What `backward` does, with `numbers` for `parameters`; no Value is read or changed.
 
-        Gives the loss and its derivatives, an array of shape (parameters,). Optimizers of other libraries take this
-        as it stands: `scipy.optimize.minimize(program.loss_and_grad, start, (X, Y), jac=True)`.
+        Gives the loss and its derivatives, an array of shape (parameters,). Optimizers of other
+        libraries take this as it stands: `scipy.optimize.minimize(program.loss_and_grad, start, (X,
+        Y), jac=True)`.
 
         >>> w, x = Value(3.0), Value(1.0)
         >>> compile(w * x, [x]).loss_and_grad([5.0], [1.0, 2.0, 6.0])
@@ -328,7 +338,8 @@ def _parted(results: list[Any], parts: int) -> list[list[Any]]:
 def uncollected() -> Iterator[None]:
     """No garbage collection meanwhile: for what makes many objects and no cycles that it drops.
 
-    Python would look through all of them again whenever there are a quarter more, which takes as long as the rest.
+    Python would look through all of them again whenever there are a quarter more, which takes as
+    long as the rest.
     """
     was_enabled = gc.isenabled()
     try:
@@ -340,12 +351,14 @@ def uncollected() -> Iterator[None]:
 
 
 def compile(
-    output: Any, inputs: Sequence[Any], *, dtype: Any = float, parameters: Sequence[Value] | None = None,
+    output: Any, inputs: Sequence[Any], *,
+    dtype: Any = float, parameters: Sequence[Value] | None = None,
 ) -> Program:  # fmt: skip
     """The Program that computes an output, or several, from arrays in place of the inputs.
 
-    Each input is a leaf, or a list of leaves, which takes an array of shape (…, k). All other leaves are parameters:
-    in the order of `parameters`, which then has to name all of them, or in the program's own.
+    Each input is a leaf, or a list of leaves, which takes an array of shape (…, k). All other
+    leaves are parameters: in the order of `parameters`, which then has to name all of them, or in
+    the program's own.
 
     >>> w, x = Value(3.0), Value(2.0)
     >>> print(compile(w * x + 1, [x]))
@@ -354,7 +367,8 @@ def compile(
       r1 = multiply(u0, r0)
       r2 = add(r1, 1)
 
-    Raises ValueError for a graph that was recorded through an `if` on one of its Values: `vectorize` such a function.
+    Raises ValueError for a graph that was recorded through an `if` on one of its Values:
+    `vectorize` such a function.
     """
     several = is_list(output)
     outputs: list[Any] = [*output] if several else [output]

@@ -1,7 +1,8 @@
-"""Rolling up: alike scalars of a recorded graph become rows of one array, where their arguments lie well.
+"""Rolling up: alike scalars of a graph become rows of one array, where their arguments lie well.
 
-Scalars that are as deep in the graph and of one operation are one node of Rows if their arguments are: the same row,
-rows that follow each other, or k rows n times each. Sums of products become rows of matrix products.
+Scalars that are as deep in the graph and of one operation are one node of Rows if their arguments
+are: the same row, rows that follow each other, or k rows n times each. Sums of products become rows
+of matrix products.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def rolled(
     sizes: list[int | None],
     order: Sequence[Value] | None = None,
 ) -> tuple[Rolled, list[Value]]:
-    """The graph that computes the outputs, and its parameters, in the given order or in that of their use."""
+    """The graph that computes the outputs, and its parameters in the given order or that of use."""
     scalars = Scalars(outputs, {value for group in groups for value in group})
     products = with_products(scalars, [scalars.numbers[output] for output in outputs])
     leaves = {scalars.numbers[leaf]: leaf for leaf in scalars.leaves}
@@ -222,7 +223,7 @@ def _shape(column: Sequence[Row], size: int, n: int) -> tuple[Rows, int, int, in
 
 
 def _lists(op: Any, columns: Sequence[tuple[Row, ...]]) -> list[tuple[list[Row], int]]:
-    """The lists that an operation of any number of operands takes, with their length; none if they are short."""
+    """The lists that an operation of many operands takes, with their length; none if short."""
     if op not in BUNDLED or len(columns) < (4 if op is ops.dot else 2):
         return []
     n = len(columns) // op.lists if op.lists else len(columns)

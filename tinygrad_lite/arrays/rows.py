@@ -1,7 +1,7 @@
 """`Rows`: a graph of arrays. What it computes is NumPy's functions; the table's rules run on it.
 
-`roll.py` writes a graph of scalars down as Rows, `derive.py` adds those of derivatives, `place.py` gives them memory.
-A graph prints as one line a node:
+`roll.py` writes a graph of scalars down as Rows, `derive.py` adds those of derivatives, `place.py`
+gives them memory. A graph prints as one line a node:
 
     3  multiply(1[0:4], 2)  4×1  at each point
 """
@@ -18,7 +18,7 @@ from .kernels import at_numbers
 from .simplify import SHORTER
 
 UNIFORM, REDUCED, VARYING = range(3)
-"""Phases: computed once a call, once from sums over the points, at each point. The latest of the arguments' holds."""
+"""Phases: once a call, once from sums over the points, at each point; the arguments' latest."""
 PHASES = ("once", "from sums", "at each point")
 LIST = 8
 """From this length on, a list is worth an instruction of its own."""
@@ -30,14 +30,15 @@ Row = tuple["Rows", int]
 
 
 class Rows(Operand):
-    """An array of k × n rows, a row being a number for each point; n > 1 is a list of operands in one (`sum`).
+    """k × n rows, a row being a number for each point; n > 1 is a list of operands in one (`sum`).
 
-    It is a NumPy function of other Rows. `op` and `operands` are set where it is what an operation of the
-    table gave: there the operation's rule is applied on the way back.
+    It is a NumPy function of other Rows. `op` and `operands` are set where it is what an operation
+    of the table gave: there the operation's rule is applied on the way back.
     """
 
     __slots__ = (
-        "args", "detail", "function", "graph", "index", "k", "n", "number", "op", "operands", "phase", "size",
+        "args", "detail", "function", "graph", "index", "k", "n", "number", "op", "operands",
+        "phase", "size",
     )  # fmt: skip
     rank: ClassVar[int] = 3
 
@@ -90,7 +91,7 @@ def _shown(detail: Any) -> str:
 
 
 class Graph:
-    """Rows in order of computation, each on Rows before it; the same function of the same Rows once."""
+    """Rows in order of computation, each on those before it; the same of the same Rows once."""
 
     def __init__(self) -> None:
         self.nodes: list[Rows] = []
@@ -105,7 +106,7 @@ class Graph:
         self.kept = len(self.nodes)
 
     def restore(self) -> None:
-        """Drop what was added since `keep`, or half added: a derivation may have been interrupted anywhere."""
+        """Drop what was added since `keep`, or half added: it may be interrupted anywhere."""
         del self.nodes[self.kept :]
         self.known = {key: node for key, node in self.known.items() if node.index < self.kept}
 
@@ -115,8 +116,8 @@ class Graph:
             return [(node.index, i) for node, i in detail] if _is_pick(detail) else detail
 
         lines = [
-            (node.function, [arg.index for arg in node.args], numbered(node.detail), node.k, node.n, node.phase,
-             node.number, node.op, [arg.index for arg in node.operands])
+            (node.function, [arg.index for arg in node.args], numbered(node.detail), node.k, node.n,
+             node.phase, node.number, node.op, [arg.index for arg in node.operands])
             for node in self.nodes[: self.kept]
         ]  # fmt: skip
         return _rebuilt, (lines,)
@@ -135,8 +136,8 @@ class Graph:
     # Making nodes
 
     def node(
-        self, function: str | Op, args: tuple[Rows, ...] = (), detail: Any = None, k: int = 1, n: int = 1,
-        phase: int | None = None,
+        self, function: str | Op, args: tuple[Rows, ...] = (), detail: Any = None,
+        k: int = 1, n: int = 1, phase: int | None = None,
     ) -> Rows:  # fmt: skip
         """A function of Rows, as k × n rows."""
         key = (function, detail, k, n, *[arg.index for arg in args])
@@ -170,8 +171,8 @@ class Graph:
         out = self.rows(self.apply(op, operands))
         if out.number is not None or (out.op is op and _same(out.operands, operands)):
             return out
-        # relu(x) and maximum(x, 0) are one array with two derivatives; maximum(x) is x itself; x + -y is x - y,
-        # which may be there before -y. Derivatives go through the nodes in order.
+        # relu(x) and maximum(x, 0) are one array with two derivatives; maximum(x) is x itself; x +
+        # -y is x - y, which may be there before -y. Derivatives go through the nodes in order.
         if (
             out.op
             or out.function in NO_OPERATION
@@ -202,7 +203,7 @@ class Graph:
         return cast("Rows", op.array(*args))  # type: ignore[operator]  # a rule
 
     def elementwise(self, function: str | Op, args: tuple[Rows, ...]) -> Rows:
-        """A NumPy function of Rows that broadcast, or what it is equal to: a number for numbers, x for 1·x."""
+        """A NumPy function of Rows that broadcast, or its equal: x for 1·x, a number of numbers."""
         numbers = [arg.number for arg in args]
         if None not in numbers:
             return self.constant(at_numbers(function, numbers))
@@ -225,7 +226,7 @@ class Graph:
         return y if x is None else self.elementwise("add", (x, y))
 
     def reduced(self, name: str, x: Rows, k: int | None = None) -> Rows:
-        """The rows of x in k rows, those that follow each other added up (or the like); each n of them by default."""
+        """The rows of x in k rows, n that follow each other added up (or the like) by default."""
         k = x.k if k is None else k
         return x if x.size == k else self.node(f"{name}.reduce", (x,), None, k)
 
@@ -251,7 +252,7 @@ class Graph:
         return node if node.size == 1 else self.view(node, i, 1)
 
     def pick(self, rows: Sequence[Row], n: int = 1, *, spread: bool = False) -> Rows:
-        """Rows, in lists of n: a view if they follow each other; one row if all are that one, unless `spread`."""
+        """Rows, in lists of n: a view if they follow each other; one if all are, unless `spread`."""
         base, first = rows[0]
         size = len(rows)
         if all(node is base for node, _ in rows):

@@ -40,7 +40,8 @@ class Memory:
         if len(self.room) < size:
             whole = plan.height * plan.width if 2 * width > plan.width else 0
             self.room = np().empty(max(size, whole), self.dtype)
-        # No room is left between rows: those that lie together are one loop for NumPy, three times as fast.
+        # No room is left between rows: those that lie together are one loop for NumPy, three times
+        # as fast.
         self.block = self.room[:size].reshape(plan.height, width)
         for varying, first, numbers in plan.filled:
             if varying:

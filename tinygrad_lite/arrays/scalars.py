@@ -1,4 +1,4 @@
-"""A recorded graph as lists, and the sums in it that are rows of one matrix product, however they were written."""
+"""A recorded graph as lists, and its sums that are rows of one matrix product."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Product:
 
 
 class Scalars:
-    """A graph of scalars, the same once: of each the operation, the numbers of its arguments, its data, its kind."""
+    """A graph of scalars, the same once: of each the operation, arguments, data and kind."""
 
     def __init__(self, outputs: Sequence[Value], inputs: set[Value]) -> None:
         self.leaves: list[Value] = []
@@ -73,7 +73,7 @@ class _Sum(NamedTuple):
 
 
 def with_products(scalars: Scalars, outputs: Iterable[int]) -> list[Product]:
-    """Let sums of products be rows of matrix products, and other long sums one operation; gives the products."""
+    """Make sums of products rows of matrix products, other long sums one; give the products."""
     sums = _sums(scalars, outputs)
     together: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for root in sorted(sums):
@@ -151,7 +151,7 @@ def _taken_apart(scalars: Scalars, root: int, uses: Counter[int]) -> _Sum:
 
 
 def _pairs(scalars: Scalars, i: int) -> list[tuple[int, int]]:
-    """The products that a `mul` or a `dot` adds up, if each is of something uniform and something varying."""
+    """The products that a `mul` or a `dot` adds up, if each is of a uniform and a varying one."""
     if scalars.ops[i] is not ops.mul and scalars.ops[i] is not ops.dot:
         return []
     args, kinds = scalars.args[i], scalars.kinds
