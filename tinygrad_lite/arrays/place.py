@@ -137,7 +137,8 @@ def direct_results(results: Sequence[Rows], homes: Homes) -> set[Rows]:
         node
         for node in results
         if node.size == 1 and count[node] == 1 and node.phase == VARYING
-        and homes.home[node] is node and node not in homes.piled and node.function not in LEAVES | WHOLE | {"pick"}
+        and homes.home[node] is node and node not in homes.piled
+        and node.function not in LEAVES | WHOLE | {"pick"}
     }  # fmt: skip
 
 

@@ -252,7 +252,7 @@ class Graph:
         return node if node.size == 1 else self.view(node, i, 1)
 
     def pick(self, rows: Sequence[Row], n: int = 1, *, spread: bool = False) -> Rows:
-        """Rows, in lists of n: a view if they follow each other; one if all are, unless `spread`."""
+        """Rows, in lists of n: a view if they follow each other; one if all are it."""
         base, first = rows[0]
         size = len(rows)
         if all(node is base for node, _ in rows):

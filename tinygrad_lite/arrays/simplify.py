@@ -1,4 +1,4 @@
-"""What is equal to a NumPy function of Rows and shorter: x for 1·x, x·x for x**2, y/x for y·(1/x)."""
+"""What is equal to a NumPy function of Rows and shorter: x for 1·x, x·x for x**2, y/x for y·1/x."""
 
 from __future__ import annotations
 
