@@ -188,7 +188,7 @@ def test_labels_as_an_input_need_no_rows_of_probabilities() -> None:
     [
         (lambda: one_hot([0, 3, 1], 3), ValueError, "one_hot: expected classes from 0 to 2, got 3 in row 1"),
         (lambda: one_hot([0, -1], 3), ValueError, "one_hot: expected classes from 0 to 2, got -1 in row 1"),
-        (lambda: one_hot([0.0, 1.0], 3), TypeError, "one_hot: expected whole numbers, got dtype float64 of shape (2,)"),  # type: ignore[list-item]
+        (lambda: one_hot([0.0, 1.0], 3), TypeError, "one_hot: expected whole numbers, got dtype float64 of shape (2,)"),
         (lambda: one_hot(Value(3.0), 3), ValueError, "one_hot: expected an index from 0 to 2, got 3"),
         (lambda: one_hot(Value(0.5), 3), TypeError, "one_hot: expected an index from 0 to 2, got 0.5"),
         (lambda: one_hot([0], 0), ValueError, "one_hot: expected classes to be a whole number >= 1, got 0"),

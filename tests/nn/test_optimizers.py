@@ -303,10 +303,10 @@ def test_arrays_of_values_are_parameters() -> None:
         (lambda: RMSprop(W, alpha=1.0), ValueError, "RMSprop: expected an alpha from 0 to below 1, got 1.0"),
         (lambda: clip_grad_norm([1.0], 1.0), TypeError, "clip_grad_norm: expected Values as the parameters, got float"),
         (lambda: clip_grad_norm(W, None), TypeError, "clip_grad_norm: expected a norm > 0, got None"),  # type: ignore[arg-type]
-        (lambda: SGD(W[0]), TypeError, "SGD: expected a list of Values as the parameters, got Value"),  # type: ignore[arg-type]
+        (lambda: SGD(W[0]), TypeError, "SGD: expected a list of Values as the parameters, got Value"),
         (lambda: SGD([], 0.1), ValueError, "SGD: expected parameters, each once, got none"),
         (lambda: SGD([*W, *W], 0.1), ValueError, "SGD: expected parameters, each once, got one twice"),
-        (lambda: SGD([1.0], 0.1), TypeError, "SGD: expected Values as the parameters, got float"),  # type: ignore[list-item]
+        (lambda: SGD([1.0], 0.1), TypeError, "SGD: expected Values as the parameters, got float"),
         (lambda: SGD([W[0] + 1], 0.1), ValueError, "SGD: expected leaves as the parameters, got the result of add"),
     ],
 )  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
+    Numbers = Sequence[Any] | Array
     Activation = str | Callable[[Any], Any] | None
 
 HALVED = {OPS[name] for name in ("relu", "leaky_relu", "silu", "gelu")}
@@ -59,7 +60,7 @@ class Neuron:
         self.w = [Value(x, f"{label}.w{i}") for i, x in enumerate(draws, 1)]
         self.b = Value(0.0, f"{label}.b")
 
-    def __call__(self, xs: Sequence[Any]) -> Any:
+    def __call__(self, xs: Numbers) -> Any:
         """What it makes of Values, numbers or other operands, one for each weight."""
         if len(xs) != len(self.w):
             raise ValueError(f"{self.label}: expected {len(self.w)} inputs, got {len(xs)}")
@@ -94,7 +95,7 @@ class Layer:
             for j in range(1, check_whole("Layer", "n_out", n_out) + 1)
         ]
 
-    def __call__(self, xs: Sequence[Any]) -> list[Any]:
+    def __call__(self, xs: Numbers) -> list[Any]:
         """What each neuron makes of Values, numbers or other operands."""
         # One constant for a number, not one for each neuron.
         operands = [x if isinstance(x, Operand) else constant_of(x) for x in xs]
@@ -135,7 +136,7 @@ class MLP:
             for i, function in enumerate(activations)
         ]
 
-    def __call__(self, xs: Sequence[Any]) -> Any:
+    def __call__(self, xs: Numbers) -> Any:
         """What the last layer makes of what the layer before it makes of …"""
         for layer in self.layers:
             xs = layer(xs)
@@ -230,7 +231,7 @@ def _checked_index(name: str, index: Any, count: int) -> int:
     return int(index)
 
 
-def _dot(w: list[Value], xs: Sequence[Any]) -> Any:
+def _dot(w: list[Value], xs: Numbers) -> Any:
     """dot(w, xs); of Values alone in half the time, without asking each what it is."""
     return Value.apply(dot, (*w, *xs)) if set(map(type, xs)) == {Value} else dot(w, xs)
 
