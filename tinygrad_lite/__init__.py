@@ -65,7 +65,7 @@ def __getattr__(name: str) -> object:
     return globals()[name]
 
 
-_OWN = [
+__all__ = [
     "OPS",
     "Op",
     "Program",
@@ -99,4 +99,5 @@ _OWN = [
     "value_and_grad",
     "vectorize",
 ]
-__all__ = sorted([*_OWN, *ops.__all__])
+__all__ += ops.__all__  # type: ignore[attr-defined]  # there, but not for a checker
+__all__.sort()

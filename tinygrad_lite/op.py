@@ -90,7 +90,7 @@ class Operand:
 
     if TYPE_CHECKING:  # at run time it would make every access to a slot twice as slow
 
-        def __getattr__(self, name: str) -> Method:
+        def __getattr__(self: T, name: str) -> Callable[..., T]:
             """The methods `x.exp()`, …: `declare` adds one for each operation of one argument."""
 
     # What leaves the graph leaves it with a word: a plain float has no derivative.

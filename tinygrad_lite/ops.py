@@ -20,7 +20,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import accurate
 from .op import OPS, RESERVED, Op, declare
@@ -295,4 +295,5 @@ dot: Op = declare(
 RESERVED.update(OPS)
 HELPERS = ("exp_difference", "gaussian")
 """What only serves the accuracy of others; it is no part of the public functions."""
-__all__ = [name for name in OPS if name not in HELPERS]
+if not TYPE_CHECKING:  # a checker cannot read the list and takes all names instead
+    __all__ = [name for name in OPS if name not in HELPERS]
