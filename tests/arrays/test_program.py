@@ -600,3 +600,108 @@ def test_memory_beyond_the_results_is_bounded():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak - x.nbytes - 2 * ys.nbytes < 16 * 2**20
+
+
+# Linear graphs: the adjoint of a product may be the same at all points
+
+
+def slopes_by_hand(weights, xs, points):
+    """Of Σ w·x the gradient for x at each point, and that for w summed over the points."""
+    rows = np.tile(np.array([w.data for w in weights]), (len(points), 1))
+    return rows, points.sum(0)
+
+
+@pytest.mark.parametrize("count", [2, 4, 9])
+def test_a_product_that_is_the_root_has_its_gradients(count):
+    rng = np.random.default_rng(count)
+    w, x = values_of(rng, count, "w"), values_of(rng, count, "x")
+    points = rng.uniform(-1, 1, (5, count))
+    program = compile(tl.dot(w, x), [x])
+    for_x, for_w = slopes_by_hand(w, x, points)
+    np.testing.assert_allclose(program.value_and_grad(points)[1][0], for_x)
+    numbers = [each.data for each in program.parameters]
+    np.testing.assert_allclose(program.loss_and_grad(numbers, points, reduction="sum")[1], for_w)
+
+
+def test_a_sum_of_products_that_share_their_inputs_has_its_gradients():
+    rng = np.random.default_rng(0)
+    w, x = values_of(rng, 4, "w"), values_of(rng, 2, "x")
+    points = rng.uniform(-1, 1, (5, 2))
+    program = compile((w[0] * x[0] + w[1] * x[1]) + (w[2] * x[0] + w[3] * x[1]), [x])
+    numbers = [each.data for each in program.parameters]
+    _, gradient = program.loss_and_grad(numbers, points, reduction="sum")
+    np.testing.assert_allclose(gradient, np.tile(points.sum(0), 2))
+
+
+def test_two_products_of_one_list_under_a_linear_root_have_their_gradients():
+    rng = np.random.default_rng(1)
+    w, x = values_of(rng, 6, "w"), values_of(rng, 5, "x")
+    one = tl.dot([w[4], w[3], w[2], w[1], w[3]], x)
+    other = tl.dot([w[1], w[3], w[5], w[2], w[2]], x)
+    root = tl.dot([w[2], w[5], w[0]], [one, other, tl.sum([x[2], x[2], w[5], x[0]])])
+    points = rng.uniform(-1, 1, (4, 5))
+    _, gradients = compile(root, x).value_and_grad(*points.T)
+    root.backward()
+    for got, each in zip(gradients, x, strict=True):
+        np.testing.assert_allclose(got, np.full(4, each.grad))
+
+
+def values_of(rng, count, label):
+    return [Value(x, f"{label}{i}") for i, x in enumerate(rng.uniform(-1, 1, count))]
+
+
+def layered(rng, xs, ws):
+    """A random graph of sums of products, softmaxes and maxima over shared lists."""
+    pool = [*xs, *ws, 0.5, -1.25]
+    for _ in range(rng.randint(1, 12)):
+        some = [rng.choice(pool) for _ in range(rng.randint(2, 9))]
+        pool.append(
+            rng.choice(
+                [
+                    lambda some=some: tl.dot([rng.choice(ws) for _ in some], some),
+                    lambda some=some: tl.sum(some),
+                    lambda: tl.dot([rng.choice(ws) for _ in xs], xs),
+                    lambda some=some: tl.maximum(*some),
+                    lambda some=some: tl.softmax(some)[0],
+                    lambda some=some: some[0] * some[1] - some[-1],
+                    lambda some=some: tl.tanh(some[0]),
+                ]
+            )()
+        )
+    return tl.dot([rng.choice(ws), 1.0], [pool[-1], rng.choice(xs)])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_layered_graphs_are_those_of_the_engine(seed):
+    rng, generator = random.Random(seed), np.random.default_rng(seed)
+    xs, ws = values_of(generator, rng.randint(1, 5), "x"), values_of(generator, rng.randint(1, 7), "w")
+    root = layered(rng, xs, ws)
+    program = compile(root, [xs])
+    points = generator.uniform(-1, 1, (3, len(xs)))
+    values, (gradients,) = program.value_and_grad(points)
+    numbers = [w.data for w in program.parameters]
+    loss, for_parameters = program.loss_and_grad(numbers, points, reduction="sum")
+    expected = np.zeros(len(numbers))
+    for point, value, gradient in zip(points, values, gradients, strict=True):
+        at = replayed(root, dict(zip(xs, point, strict=True)))
+        at[root].backward()
+        assert value == pytest.approx(at[root].data, rel=1e-10)
+        assert gradient == pytest.approx([grad_at(at, x) for x in xs], rel=1e-9, abs=1e-12)
+        expected += [grad_at(at, w) for w in program.parameters]
+    assert loss == pytest.approx(values.sum(), rel=1e-10)
+    assert for_parameters == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def grad_at(at, leaf):
+    return at[leaf].grad if leaf in at else 0.0
+
+
+def replayed(root, numbers):
+    """The graph recorded again with other numbers in some leaves: the new node of each old one."""
+    new = {}
+    for node in tl.topological_order(root):
+        if node.args:
+            new[node] = Value.apply(node.op, [new[arg] for arg in node.args])
+        else:
+            new[node] = Value(numbers.get(node, node.data)) if node.op is None else node.data
+    return new

@@ -251,13 +251,15 @@ def _back_matmul(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
             yield Term(x, graph.node("matmul.T", (w, graph.spread(adjoint, out.k)), None, x.size))
     if sweep.active[w.index]:
         above = graph.spread(adjoint, out.k)
-        if sweep.summed:
+        if sweep.summed and above.phase != VARYING:  # as where the product is the root
+            x = graph.total(x)
+        if sweep.summed and above.phase == VARYING:
             yield Term(
                 w, graph.node("outer", (above, x), None, w.size, 1, REDUCED), None, summed=True
             )
         else:
             product = graph.times(above, graph.view(x, 0, 1, x.size))
-            yield Term(w, graph.view(product, 0, w.size))
+            yield Term(w, graph.view(product, 0, w.size), None, summed=sweep.summed)
 
 
 BACK: dict[str, Callable[[_Sweep, Rows, Rows], Iterable[Term]]] = {

@@ -275,7 +275,7 @@ class _Writer:
         if node.function == "matmul.T":
             matrix = matrix[::-1]
         transposed = node.function == "matmul.T"
-        self.code[VARYING].append(
+        self.code[node.phase].append(  # an adjoint may be the same at all points
             ("matmul", self.place(w, matrix, transposed=transposed), self.rows(x), self.rows(node))
         )
 
