@@ -42,6 +42,7 @@ from .value import Value, topological_order
 
 if TYPE_CHECKING:
     from . import nn
+    from .arrays.objects import data_of, grad_of, values
     from .arrays.program import Program, compile
     from .arrays.vectorize import vectorize
 
@@ -51,7 +52,10 @@ if not os.environ.get("TINYGRAD_LITE_PLAIN"):  # to see that speed has no meanin
 _LATE = {
     "Program": "arrays.program",
     "compile": "arrays.program",
+    "data_of": "arrays.objects",
+    "grad_of": "arrays.objects",
     "nn": "nn",
+    "values": "arrays.objects",
     "vectorize": "arrays.vectorize",
 }
 
@@ -76,11 +80,13 @@ __all__ = [
     "clip",
     "compile",
     "cross_entropy",
+    "data_of",
     "declare",
     "draw",
     "explain",
     "explore",
     "grad",
+    "grad_of",
     "hessian",
     "hinge",
     "hvp",
@@ -97,6 +103,7 @@ __all__ = [
     "taylor",
     "topological_order",
     "value_and_grad",
+    "values",
     "vectorize",
 ]
 __all__ += ops.__all__  # type: ignore[attr-defined]  # there, but not for a checker

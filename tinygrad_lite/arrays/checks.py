@@ -7,6 +7,7 @@ from typing import Any
 
 from ..op import constant
 from ..value import Value, topological_order
+from .kernels import np
 
 
 def is_list(x: Any) -> bool:
@@ -52,7 +53,7 @@ def check_parameters(
     outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value]
 ) -> list[Value]:
     """The parameters as a list, if they are all leaves that are no inputs, each once."""
-    named = [*parameters]
+    named = [*np().asarray(parameters, object).ravel()]
     for i, value in enumerate(named):
         _check_leaf("parameter", i, value)
         if any(other is value for other in named[:i]):

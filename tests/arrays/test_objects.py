@@ -1,0 +1,139 @@
+"""NumPy's arrays of Values: arithmetic element by element, labels, and what is read back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tl
+from tinygrad_lite import Value
+
+A = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.5]])
+B = np.array([2.0, 4.0, -0.5])
+
+
+def test_values_are_leaves_with_labels_of_their_places() -> None:
+    w = tl.values([[1, 2], [3, 4]], "w")
+    assert (w.shape, w.dtype) == ((2, 2), np.dtype(object))
+    assert [each.label for each in w.ravel()] == ["w[0,0]", "w[0,1]", "w[1,0]", "w[1,1]"]
+    assert [each.label for each in tl.values([1.0, 2.0], "b")] == ["b[0]", "b[1]"]
+    assert tl.values(2.0, "c")[()].label == "c"
+    assert tl.values([1.0])[0].label is None
+    assert tl.values(np.empty((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("wrong", [["a"], [1j], [None], [Value(1.0)]])
+def test_values_of_what_are_no_numbers_are_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="values: expected real numbers, got dtype"):
+        tl.values(wrong)
+
+
+BINARY = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "mod": lambda a, b: a % b,
+    "floordiv": lambda a, b: a // b,
+    "pow": lambda a, b: (a * a + 1) ** b,
+    "maximum": lambda a, b: np.maximum(a, b),
+    "hypot": lambda a, b: tl.hypot(a, b),
+}
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("left", ["values", "numbers"])
+@pytest.mark.parametrize("shapes", [(A, B), (B, A), (A, 2.0), (2.0, A), (A, A[:, :1])], ids=range(5))
+def test_binary_operations_broadcast(name: str, left: str, shapes: tuple[Any, Any]) -> None:
+    one, other = shapes
+    f = BINARY[name]
+    expected = f(np.asarray(one, float), np.asarray(other, float))
+    if left == "values":
+        leaves = tl.values(one)
+        got = f(leaves if leaves.shape else leaves[()], other)
+    else:
+        leaves = tl.values(other)
+        got = f(one, leaves if leaves.shape else leaves[()])
+    np.testing.assert_allclose(tl.data_of(got), expected)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "hypot"])
+def test_gradients_through_broadcasting_are_sums(name: str) -> None:
+    a, b = tl.values(A, "a"), tl.values(B, "b")
+    BINARY[name](a, b).sum().backward()
+    h = 1e-6
+    for leaves, data, vary in ((a, A, lambda x: (x, B)), (b, B, lambda x: (A, x))):
+        for place in np.ndindex(data.shape):
+            up, down = data.copy(), data.copy()
+            up[place] += h
+            down[place] -= h
+            slope = (BINARY[name](*vary(up)).sum() - BINARY[name](*vary(down)).sum()) / (2 * h)
+            assert tl.grad_of(leaves)[place] == pytest.approx(slope, rel=1e-6)
+
+
+def test_products_of_matrices() -> None:
+    w, x = tl.values(A, "w"), tl.values(B, "x")
+    y = w @ x
+    np.testing.assert_allclose(tl.data_of(y), A @ B)
+    (y * np.array([1.0, 10.0])).sum().backward()
+    np.testing.assert_allclose(tl.grad_of(w), np.outer([1.0, 10.0], B))
+    np.testing.assert_allclose(tl.grad_of(x), A.T @ [1.0, 10.0])
+    np.testing.assert_allclose(tl.data_of(w @ B), A @ B)
+    np.testing.assert_allclose(tl.data_of(np.tanh(w).T @ [1.0, 2.0]), np.tanh(A).T @ [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "f", [np.exp, np.tanh, np.sin, np.arctan, np.square, tl.exp, tl.sigmoid, tl.relu], ids=lambda f: getattr(f, "__name__", None) or f.name
+)
+def test_functions_of_one_argument(f: Any) -> None:
+    np.testing.assert_allclose(tl.data_of(f(tl.values(A))), f(A))
+
+
+def test_sums_means_and_extrema() -> None:
+    a = tl.values(A)
+    np.testing.assert_allclose(tl.data_of(a.sum(0)), A.sum(0))
+    np.testing.assert_allclose(tl.data_of(a.mean(1)), A.mean(1))
+    assert a.max().data == A.max()
+    assert (a > 0).tolist() == (A > 0).tolist()
+    assert [each.data for each in (a[0] > Value(0.0))] == [1.0, 0.0, 1.0]
+
+
+def test_what_takes_a_list_of_values_takes_an_array() -> None:
+    w, x = tl.values(A, "w"), tl.values(B, "x")
+    loss = (np.tanh(w @ x) ** 2).sum()
+    assert [each.data for each in tl.grad(loss, x)] == [each.data for each in tl.grad(loss, [*x])]
+    assert np.shape(tl.jacobian(w @ x, x)) == (2, 3)
+    assert np.shape(tl.hessian(loss, x)) == (3, 3)
+    assert [p.data for p in tl.softmax(w @ x)] == pytest.approx([p.data for p in tl.softmax([*(w @ x)])])
+    program = tl.compile(loss, [x])
+    assert program(np.stack([B, 2 * B])).shape == (2,)
+    optimizer = tl.nn.SGD(w, lr=0.01)
+    before = loss.data
+    loss.backward()
+    optimizer.step()
+    assert ((np.tanh(w @ x) ** 2).sum()).data < before
+    ordered = tl.compile(loss, [x], parameters=w[::-1])
+    assert ordered.parameters == [*w[::-1].ravel()]
+
+
+def test_what_is_read_back_is_of_floats() -> None:
+    mixed = np.array([Value(1.0), 2.0, 3], object)
+    assert tl.data_of(mixed).tolist() == [1.0, 2.0, 3.0]
+    assert tl.data_of([[Value(1.0)]]).tolist() == [[1.0]]
+    (mixed[0] * 3).backward()
+    assert tl.grad_of(mixed).tolist() == [3.0, 0.0, 0.0]
+    assert tl.data_of(mixed).dtype == float
+    with pytest.raises(TypeError, match="a Value holds one number, got str"):
+        tl.data_of(np.array(["a"], object))
+
+
+def test_a_value_beside_an_array_and_a_scalar_of_numpy() -> None:
+    v = Value(3.0)
+    assert [each.data for each in v * np.array([1.0, 2.0])] == [3.0, 6.0]
+    assert [each.data for each in np.array([1, 2]) - v] == [-2.0, -1.0]
+    assert (np.float64(2.0) ** v).data == 8.0
+    assert (np.float32(0.5) * v + np.int64(1)).data == 2.5
+    assert math.isclose(np.exp(v).data, math.exp(3.0))
