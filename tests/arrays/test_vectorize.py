@@ -464,3 +464,28 @@ def test_random_functions_with_branches_are_those_of_python(seed):
         out = f(a, b)
         out.backward()
         assert (values[i], gradients[0][i], gradients[1][i]) == pytest.approx((out.data, a.grad, b.grad), rel=1e-12)
+
+
+def test_a_number_that_another_run_kept_is_refused():
+    kept = []
+
+    def with_the_first(x):
+        kept.append(x)
+        return kept[0] * x if x > 0 else x
+
+    with pytest.raises(TypeError, match=r"^vectorize: a number that another run of a function kept would be frozen"):
+        vectorize(with_the_first)([-1.0, 1.0])
+    for use in (lambda x: kept[0], lambda x: x if kept[0] > 0 else -x, lambda x: x if kept[0] else -x):
+        with pytest.raises(TypeError, match=r"; give it as an argument$"):
+            vectorize(use)([1.0, 2.0])
+    with pytest.raises(TypeError, match="kept would be frozen"):
+        vectorize(lambda x: vectorize(lambda y: x * y)([1.0, 2.0])[0])([1.0, 2.0])
+
+
+def test_a_vectorized_function_within_another_is_the_function_itself():
+    size = vectorize(lambda x: x if x > 0 else -x)
+    values, (slope,) = vectorize(lambda x: 2 * size(x - 1)).value_and_grad([0.0, 3.0])
+    assert (values.tolist(), slope.tolist()) == ([2.0, 4.0], [-2.0, 2.0])
+    x = Value(-3.0)
+    size(x).backward()
+    assert x.grad == -1.0

@@ -18,7 +18,7 @@ from ..op import constant
 from ..value import Value, constant_of, topological_order
 from .kernels import kernels
 from .program import Program
-from .traced import Asked, Traced
+from .traced import Recording, Traced
 
 Work = Callable[[Program, Sequence[Any]], list[Any]]
 
@@ -42,16 +42,19 @@ class Path:
         self.inputs = [Value(x, name) for x, name in zip(point, names, strict=True)]
         self.problem: Exception | None = None
         """What the function raised instead of giving an output."""
-        asked: Asked = []
+        recording = Recording()
+        asked = recording.asked
         try:
-            result = f(*[Traced(x, asked) for x in self.inputs])
+            result = f(*[Traced(x, recording) for x in self.inputs])
         except (ArithmeticError, ValueError) as error:
             if any(truth is None for _, truth in asked):  # an operation raised: elsewhere on the path it may not
                 raise
             self.problem = error
         else:
             self.several = isinstance(result, list | tuple)
-            self.outputs = _outputs(result if self.several else [result], asked)
+            self.outputs = _outputs(result if self.several else [result], recording)
+        finally:
+            recording.over = True
         decided = dependents(topological_order(*[node for node, _ in asked]), {*self.inputs})
         self.guards = [guard for guard in dict.fromkeys(asked) if guard[0] in decided]
         self.agreements: dict[int, tuple[Program, list[int]]] = {}
@@ -109,11 +112,12 @@ class Path:
         return "none"
 
 
-def _outputs(results: Sequence[Any], asked: Asked) -> list[Value]:
+def _outputs(results: Sequence[Any], recording: Recording) -> list[Value]:
     """What a function gave, as Values."""
-    if any(truth is None for _, truth in asked):
+    if any(truth is None for _, truth in recording.asked):
         problem = "the function caught the error of an operation, which other points may not raise"
         raise TypeError(f"vectorize: {problem}; compare before, or use tl.where")
+    recording.check([result for result in results if isinstance(result, Traced)])
     outputs = []
     for result in results:
         if isinstance(result, Traced):

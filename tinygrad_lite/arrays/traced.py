@@ -8,8 +8,20 @@ from typing import Any, ClassVar, NoReturn
 from ..op import Op, Operand
 from ..value import Value
 
-Asked = list[tuple[Value, bool | None]]
-"""What a function asked about and was told, in order; None where an operation raised."""
+
+class Recording:
+    """One run of a function at one point."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Value, bool | None]] = []
+        """What it asked about and was told, in order; None where an operation raised."""
+        self.over = False
+
+    def check(self, numbers: Sequence[Traced]) -> None:
+        """Raise TypeError for a number of another run, or of one that is over."""
+        if self.over or any(each._recording is not self for each in numbers):
+            kept = "a number that another run of a function kept"
+            raise TypeError(f"vectorize: {kept} would be frozen for all points; give it as an argument")
 
 
 class Traced(Operand):
@@ -19,27 +31,30 @@ class Traced(Operand):
     (text, a hash, `.data`, a float) raises TypeError and says what to write.
     """
 
-    __slots__ = ("_asked", "_node")
+    __slots__ = ("_node", "_recording")
     rank: ClassVar[int] = 1
 
-    def __init__(self, node: Value, asked: Asked) -> None:
+    def __init__(self, node: Value, recording: Recording) -> None:
         self._node = node
-        self._asked = asked
+        self._recording = recording
 
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Traced:
         """Record `op` on the path."""
-        asked: Asked = next(arg._asked for arg in args if isinstance(arg, Traced))
+        numbers = [arg for arg in args if isinstance(arg, Traced)]
+        recording = numbers[0]._recording
+        recording.check(numbers)
         nodes = [arg._node if isinstance(arg, Traced) else arg for arg in args]
         try:
-            return cls(Value.apply(op, nodes), asked)
+            return cls(Value.apply(op, nodes), recording)
         except (ArithmeticError, ValueError):
-            asked.append((next(node for node in nodes if isinstance(node, Value)), None))
+            recording.asked.append((numbers[0]._node, None))
             raise
 
     def __bool__(self) -> bool:
+        self._recording.check([])
         truth = bool(self._node._data)
-        self._asked.append((self._node, truth))
+        self._recording.asked.append((self._node, truth))
         return truth
 
     def named(self, label: str) -> Traced:

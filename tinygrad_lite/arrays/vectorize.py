@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 from ..checks import check_whole
+from ..op import Operand
 from . import dask
 from .kernels import kernels
 from .paths import Call, Path, Work
@@ -41,6 +42,8 @@ class Vectorized:
         A list of arrays if the function gives a list or a tuple.
         """
         arguments = _Arguments(self._f, arrays, named, self._static)
+        if any(isinstance(array, Operand) for array in (*arrays, *named.values())):
+            return self._f(*arrays, **named)  # within another function of numbers
         columns = arguments.taken()
         if dask.is_lazy(columns):
             return dask.at_elements(functools.partial(self._values, arguments), columns)
