@@ -1,4 +1,4 @@
-"""Programs over Dask arrays: Dask cuts the points into blocks and schedules, blocks run the Program.
+"""Programs over Dask arrays: Dask cuts the points into blocks, each of which runs the Program.
 
 Over Dask arrays (`pip install ".[distributed]"`) `p(X, y)` and `p.value_and_grad(X, y)` give lazy
 Dask arrays, and `p.backward(X, y)` adds the gradient over all blocks to the parameters, which are
@@ -78,16 +78,22 @@ FAN_IN = 8
 
 def is_lazy(arrays: Sequence[Any]) -> bool:
     """Whether one of them belongs to Dask; imports nothing."""
-    return "dask" in sys.modules and any(type(array).__module__.startswith("dask.") for array in arrays)
+    return "dask" in sys.modules and any(
+        type(array).__module__.startswith("dask.") for array in arrays
+    )
 
 
-def replayed(program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbers: Any) -> tuple[list[Any], Any, int]:
-    """What a call of `program` gives, as lazy arrays that share one task a block; totals are computed."""
+def replayed(
+    program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbers: Any
+) -> tuple[list[Any], Any, int]:
+    """What a call of `program` gives, as lazy arrays of one task a block; totals are computed."""
     blocks = _Blocks(program, arrays, numbers)
     if kind is answers.totals:
         return [], _summed_up(blocks, threads), blocks.points.count
     if kind is not answers.values and kind is not answers.gradients:
-        raise TypeError(f"program: {kind.__name__}: expected arrays of NumPy, got Dask's; compute them first")
+        raise TypeError(
+            f"program: {kind.__name__}: expected arrays of NumPy, got Dask's; compute them first"
+        )
     results = blocks.mapped(functools.partial(_results, kind), threads)
     sources: list[int | None] = [None for _ in blocks.outputs]
     if kind is answers.gradients:
@@ -116,8 +122,8 @@ def _summed_up(blocks: _Blocks, threads: int) -> Any:
 class _Blocks:
     """The arrays of one call, cut alike along the points.
 
-    Within, all arrays have the axes of the points and then one for each input that is a list, of size 1 where that list
-    is not meant: Dask makes one task of two only if they have the same axes.
+    Within, all arrays have the axes of the points and then one for each input that is a list, of
+    size 1 where that list is not meant: Dask makes one task of two only if they have the same axes.
     """
 
     def __init__(self, program: Any, arrays: Sequence[Any], numbers: Any) -> None:
@@ -127,7 +133,9 @@ class _Blocks:
         da: Any = dask.array
         self.da, self.program, self.outputs = da, program, range(len(program._outputs))
         chunked = [da.asarray(array) for array in arrays]
-        self.points = points = Points([_checked(i, array) for i, array in enumerate(chunked)], program._groups)
+        self.points = points = Points(
+            [_checked(i, array) for i, array in enumerate(chunked)], program._groups
+        )
         whole = tuple(range(len(points.whole)))
         lists = [i for i, group in enumerate(points.groups) if group.tail]
         self.lists = dict(zip(lists, range(len(whole), len(whole) + len(lists)), strict=True))
@@ -135,25 +143,39 @@ class _Blocks:
         pairs: list[Any] = []
         for i, (array, group) in enumerate(zip(chunked, points.groups, strict=True)):
             own = whole[len(whole) + len(group.tail) - array.ndim :]
-            pairs += [array.rechunk({len(own): -1}), (*own, self.lists[i])] if i in self.lists else [array, own]
+            pairs += (
+                [array.rechunk({len(own): -1}), (*own, self.lists[i])]
+                if i in self.lists
+                else [array, own]
+            )
         chunks, pairs[::2] = da.unify_chunks(*pairs)
         cut = tuple(chunks[axis] for axis in whole)
-        places = da.map_blocks(_place, chunks=cut, dtype=object, meta=_hollow((0,) * len(whole), object))
+        places = da.map_blocks(
+            _place, chunks=cut, dtype=object, meta=_hollow((0,) * len(whole), object)
+        )
         self.given = [places, whole, *pairs]
         self.sent = delayed(_sent(program, numbers), pure=True, traverse=False)
 
-    def mapped(self, work: Callable[..., Any], threads: int, dtype: Any = object, **more: Any) -> Any:
+    def mapped(
+        self, work: Callable[..., Any], threads: int, dtype: Any = object, **more: Any
+    ) -> Any:
         """What `work` gives for each block of points."""
         more = {"adjust_chunks": dict.fromkeys(self.lists.values(), 1)} | more
-        return self.blockwise(_worked, self.given, dtype, work=work, sent=self.sent, threads=threads, **more)
+        return self.blockwise(
+            _worked, self.given, dtype, work=work, sent=self.sent, threads=threads, **more
+        )
 
     def part(self, results: Any, index: int, i: int | None = None) -> Any:
-        """An array out of results that are lists: of an input's shape, summed where that input was broadcast."""
+        """An array out of lists of results: of an input's shape, summed where it was broadcast."""
         whole = self.points.whole
         shape = whole if i is None else self.points.given[i].shape
         lists = {self.lists[i]: shape[-1]} if i in self.lists else {}
         missing = len(whole) + len(lists) - len(shape)
-        shared = tuple(j for j, size in enumerate(whole) if size != 1 and (j < missing or shape[j - missing] == 1))
+        shared = tuple(
+            j
+            for j, size in enumerate(whole)
+            if size != 1 and (j < missing or shape[j - missing] == 1)
+        )
         own = [missing <= axis < len(whole) or axis in lists for axis in self.axes]
         key = tuple(slice(None) if is_own else None for is_own in own)
         more = {"index": index, "key": key, "adjust_chunks": dict.fromkeys(shared, 1) | lists}
@@ -165,12 +187,18 @@ class _Blocks:
     def summed(self, array: Any, axes: Sequence[int], *, keepdims: bool) -> Any:
         """The array, summed along axes."""
         every = dict.fromkeys(axes, FAN_IN)
-        return self.da.reduction(array, _sum, _sum, tuple(axes), keepdims, array.dtype, split_every=every)
+        return self.da.reduction(
+            array, _sum, _sum, tuple(axes), keepdims, array.dtype, split_every=every
+        )
 
-    def blockwise(self, task: Callable[..., Any], given: Sequence[Any], dtype: Any, **more: Any) -> Any:
+    def blockwise(
+        self, task: Callable[..., Any], given: Sequence[Any], dtype: Any, **more: Any
+    ) -> Any:
         """Dask's, with all axes, and new ones after them."""
         axes = (*self.axes, *more.get("new_axes", ()))
-        return self.da.blockwise(task, axes, *given, dtype=dtype, meta=_hollow((0,) * len(axes), dtype), **more)
+        return self.da.blockwise(
+            task, axes, *given, dtype=dtype, meta=_hollow((0,) * len(axes), dtype), **more
+        )
 
 
 def _hollow(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -182,12 +210,14 @@ def _hollow(shape: tuple[int, ...], dtype: Any) -> Any:
 def _checked(i: int, array: Any) -> Any:
     if any(size != size for size in array.shape):  # Dask writes nan
         advice = "call its compute_chunk_sizes() first"
-        raise ValueError(f"program: array {i}: expected chunks of known size, got shape {array.shape}; {advice}")
+        raise ValueError(
+            f"program: array {i}: expected chunks of known size, got shape {array.shape}; {advice}"
+        )
     return _hollow(array.shape, array.dtype)
 
 
 def _sent(program: Any, numbers: Any) -> tuple[bytes, Any]:
-    """A program without its parameters, and their numbers: when these change, the first stays the same."""
+    """A program without its parameters, and their numbers: as these change, it stays the same."""
     bare = copy.copy(program)
     bare.parameters = []
     return pickle.dumps(bare), numbers
@@ -212,15 +242,21 @@ def _worked(place: Any, *arrays: Any, work: Callable[..., Any], sent: Any, threa
         (structure, numbers), expected = sent, place["chunk-shape"]
         program = _received(structure)
         if (shape := Points(arrays, program._groups).whole) != expected:
-            raise ValueError(f"program: expected points of shape {expected} in a block, got {shape}")
+            raise ValueError(
+                f"program: expected points of shape {expected} in a block, got {shape}"
+            )
         return work(program, numbers, arrays, threads)
     except Exception as error:
         rows = ", ".join(f"{start}:{stop}" for start, stop in place["array-location"])
-        error.add_note(f"in block {place['chunk-location']} of {place['num-chunks']}, points [{rows}]")
+        error.add_note(
+            f"in block {place['chunk-location']} of {place['num-chunks']}, points [{rows}]"
+        )
         raise
 
 
-def _results(kind: Any, program: Any, numbers: Any, arrays: Sequence[Any], threads: int) -> list[Any]:
+def _results(
+    kind: Any, program: Any, numbers: Any, arrays: Sequence[Any], threads: int
+) -> list[Any]:
     results: list[Any] = program._computed(kind, arrays, threads, numbers).results
     return results
 

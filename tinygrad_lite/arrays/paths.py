@@ -1,9 +1,9 @@
-"""The paths of points through a function: recorded at one point each, replayed at all that take them.
+"""The paths of points through a function: recorded at one, replayed at all that take them.
 
 A run of the function at one point leaves what it computes and the truths that it asked for: a path.
-Replaying the truths tells at each other point how many of them hold, so where its own path parts from
-this one. The paths make a tree: a point is replayed along the few that it follows for a while, however
-many there are.
+Replaying the truths tells at each other point how many of them hold, so where its own path parts
+from this one. The paths make a tree: a point is replayed along the few that it follows for a while,
+however many there are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def dependents(order: Iterable[Value], inputs: set[Value]) -> set[Value]:
 
 
 class Path:
-    """One path through the function: what it gives, and the truths it asked for that depend on the arguments."""
+    """One path through the function: what it gives, and the truths that it asked for."""
 
     def __init__(self, f: Callable[..., Any], names: Sequence[str], point: Sequence[float]) -> None:
         self.inputs = [Value(x, name) for x, name in zip(point, names, strict=True)]
@@ -47,7 +47,8 @@ class Path:
         try:
             result = f(*[Traced(x, recording) for x in self.inputs])
         except (ArithmeticError, ValueError) as error:
-            if any(truth is None for _, truth in asked):  # an operation raised: elsewhere on the path it may not
+            # An operation raised: elsewhere on the path it may not.
+            if any(truth is None for _, truth in asked):
                 raise
             self.problem = error
         else:
@@ -82,10 +83,12 @@ class Path:
         return self.of(self.outputs, range(len(self.inputs)))
 
     def agreement(self, start: int) -> tuple[Program, list[int]]:
-        """How many truths hold one after the other from `start` on, and the inputs that decide it."""
+        """How many truths hold one after the other from `start` on, and what decides it."""
         if start not in self.agreements:
             guards = reversed(self.guards[start:])
-            holds = [ops.not_equal(node, 0) if truth else ops.equal(node, 0) for node, truth in guards]
+            holds = [
+                ops.not_equal(node, 0) if truth else ops.equal(node, 0) for node, truth in guards
+            ]
             count = functools.reduce(lambda count, hold: hold * (1 + count), holds)
             reached = set(topological_order(count))
             asked = [i for i, x in enumerate(self.inputs) if x in reached]
@@ -176,7 +179,7 @@ class Call:
             raise problems[0]
 
     def follow(self, places: Any, unknown: Callable[[Any], Any]) -> None:
-        """Replay paths from where they part; of places whose path is `unknown` that gives those still to go."""
+        """Replay paths from where they part; of the places of `unknown` path give those to go."""
         waiting = [(*ROOT, places)]
         while waiting:
             parent, parting, places = waiting.pop()
@@ -225,7 +228,7 @@ class Call:
             result[index] = piece
 
     def prepare(self, path: Path, count: int) -> None:
-        """Make the results, nan until they are known, or see that they are as many as on other paths."""
+        """Make the results, nan until known, or see that they are as many as on other paths."""
         if self.several is None:
             self.several = path.several
             self.results = [kernels().np.full(self.count, math.nan) for _ in range(count)]
@@ -240,12 +243,14 @@ class Call:
         return [self.columns[i].take(index) for i in inputs]
 
     def recorded(self, places: Any) -> Any:
-        """Record at one of the places, which takes that path whatever the last bits say; the others."""
+        """Record at one of the places, which takes that path whatever the last bits; the others."""
         if len(self.paths) >= self.most or len(self.aside) >= self.most:
             raise ValueError(self.complaint(places))
         tried: list[int] = []
         problem: Exception = ValueError()
-        while (i := 2 ** len(tried) - 1) < len(places):  # where recording raises, farther and farther away
+        while (i := 2 ** len(tried) - 1) < len(
+            places
+        ):  # where recording raises, farther and farther away
             try:
                 path = self.record([float(column[places[i]]) for column in self.columns])
             except (ArithmeticError, ValueError) as error:

@@ -21,7 +21,8 @@ class Recording:
         """Raise TypeError for a number of another run, or of one that is over."""
         if self.over or any(each._recording is not self for each in numbers):
             kept = "a number that another run of a function kept"
-            raise TypeError(f"vectorize: {kept} would be frozen for all points; give it as an argument")
+            advice = "give it as an argument"
+            raise TypeError(f"vectorize: {kept} would be frozen for all points; {advice}")
 
 
 class Traced(Operand):

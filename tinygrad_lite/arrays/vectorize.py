@@ -50,7 +50,7 @@ class Vectorized:
         return self._values(arguments, *columns)
 
     def value_and_grad(self, *arrays: Any, **named: Any) -> tuple[Any, Any]:
-        """The values, and for each array the derivative in its shape, summed where it was broadcast.
+        """The values, and for each array the derivative in its shape, summed where broadcast.
 
         Of a function that gives several numbers a list of values, and a list of such lists.
         """
@@ -190,12 +190,12 @@ def vectorize(
     >>> power([2.0, 3.0], n=2)
     array([4., 9.])
 
-    Each point takes its own path. `f` runs at one point of each path, with operands whose truth is kept;
-    other points are replayed while they agree. What would freeze a number into the path (`float(x)`,
-    its text, `x.data`) raises TypeError, and more than `max_paths` paths ValueError. Arguments that are
-    `static`, by name or by place, are given to `f` as they are. A point where `f` raises ArithmeticError
-    or ValueError gets inf or nan. An error of an operation is no truth that `f` asked about: where it is
-    seen to be caught, TypeError.
+    Each point takes its own path. `f` runs at one point of each path, with operands whose truth is
+    kept; other points are replayed while they agree. What would freeze a number into the path
+    (`float(x)`, its text, `x.data`) raises TypeError, and more than `max_paths` paths ValueError.
+    Arguments that are `static`, by name or by place, are given to `f` as they are. A point where
+    `f` raises ArithmeticError or ValueError gets inf or nan. An error of an operation is no truth
+    that `f` asked about: where it is seen to be caught, TypeError.
     """
     if not callable(f):
         raise TypeError(f"vectorize: expected a function, got {type(f).__name__}")
