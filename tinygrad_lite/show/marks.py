@@ -1,4 +1,4 @@
-"""The picture of a page: when each of its elements appears and is lit, and which numbers it shows."""
+"""The picture of a page: when its elements appear and are lit, and which numbers they show."""
 
 from __future__ import annotations
 

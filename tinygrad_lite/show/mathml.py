@@ -19,7 +19,7 @@ START, END = "\ue000", "\ue001"
 WORDS = "\ue002{}\ue003"
 """A name that is no letter with an index: it is text, whatever it holds."""
 CLEAN = dict.fromkeys(range(0xE000, 0xE004), "�")
-# A number may turn negative: where that would need parentheses it has them, and shows them if it is.
+# A number may turn negative: where that would need parentheses it has them, shown if it is.
 # Parentheses after a name or a brace are those of a call.
 HOOK = re.compile(
     rf"(?<![A-Za-z}}])(?:\(|\\left\()-{START}(?P<tight>[^{END}]*){END}(?:\)|\\right\))"
