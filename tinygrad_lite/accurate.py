@@ -71,7 +71,7 @@ def exp_difference(x: float, y: float) -> float:
     return math.exp(difference) * (1 + lost if lost == lost else 1.0)
 
 
-def _square_tail(x: float, square: float) -> float:
+def square_tail(x: float, square: float) -> float:
     """What the rounded square of x lacks, exactly (Dekker 1971, splitting x in two halves)."""
     head = _SPLITTER * x
     head -= head - x
@@ -84,7 +84,7 @@ def gaussian(x: float) -> float:
     square = x * x
     if not square < _LOG_OF_LEAST:
         return math.exp(-square)
-    return math.exp(-square) * (1 - _square_tail(x, square))
+    return math.exp(-square) * (1 - square_tail(x, square))
 
 
 def norm_pdf(x: float) -> float:
@@ -92,7 +92,7 @@ def norm_pdf(x: float) -> float:
     square = x * x
     if not square < 2 * _LOG_OF_LEAST:
         return math.exp(-square / 2)
-    return math.exp(-square / 2) * (1 - _square_tail(x, square) / 2) / math.sqrt(2 * math.pi)
+    return math.exp(-square / 2) * (1 - square_tail(x, square) / 2) / math.sqrt(2 * math.pi)
 
 
 def norm_cdf(x: float) -> float:
@@ -100,19 +100,19 @@ def norm_cdf(x: float) -> float:
 
     The tail is as steep as e^(-x²/2): at -38 the rounding of the argument would cost 700 ulp.
     """
-    z = -x * _ROOT_HALF
+    z = -x * ROOT_HALF
     if not abs(x) < 40:
         return erfc(z) / 2
-    lost = -x * _ROOT_HALF_REST + _product_tail(-x, _ROOT_HALF, z)
+    lost = -x * ROOT_HALF_REST + product_tail(-x, ROOT_HALF, z)
     return (erfc(z) - SLOPE_OF_ERF * gaussian(z) * lost) / 2
 
 
-_ROOT_HALF = 0.7071067811865476
-_ROOT_HALF_REST = -4.833646656726457e-17
+ROOT_HALF = 0.7071067811865476
+ROOT_HALF_REST = -4.833646656726457e-17
 """√½ in two parts."""
 
 
-def _product_tail(x: float, y: float, product: float) -> float:
+def product_tail(x: float, y: float, product: float) -> float:
     """What the rounded product of x and y lacks (Dekker's product)."""
     x_head = _SPLITTER * x
     x_head -= x_head - x

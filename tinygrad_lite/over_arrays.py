@@ -8,6 +8,8 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .special import OVER_ARRAYS
+
 if TYPE_CHECKING:
     from .op import Op
 
@@ -23,7 +25,7 @@ def at_arrays(op: Op, args: Sequence[Any]) -> Any:
             raise TypeError(f"{op.name}: expected arrays of real numbers, got dtype {each.dtype}")
     with np.errstate(all="ignore"):
         if op.array is None:
-            result = np.frompyfunc(functools.partial(_or_nan, op.scalar), len(arrays), 1)(*arrays)
+            result = _over_arrays(op.scalar, len(arrays))(*arrays)
         elif not isinstance(op.array, str):
             result = op.array(*arrays)
         elif op.arity is None:
@@ -32,6 +34,14 @@ def at_arrays(op: Op, args: Sequence[Any]) -> Any:
             result = getattr(np, op.array)(*arrays)
     result = np.asarray(result)
     return result if result.dtype.kind == "f" else result.astype(float)
+
+
+def _over_arrays(scalar: Callable[..., float], count: int) -> Callable[..., Any]:
+    """A function of floats as one of arrays: ours if there is one, else called at each element."""
+    import numpy as np
+
+    known = OVER_ARRAYS.get(scalar)
+    return known or np.frompyfunc(functools.partial(_or_nan, scalar), count, 1)
 
 
 def _or_nan(scalar: Callable[..., float], *args: float) -> float:
