@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 SLOPE_OF_ERF = 2 / math.sqrt(math.pi)
@@ -147,6 +148,12 @@ def _series_of_erfc(terms: int = 25) -> list[float]:
 
 
 _ERFC_AT_1 = _series_of_erfc()
+
+
+def dot(*args: float) -> float:
+    """Σ w·x, of all w and then all x."""
+    half = len(args) // 2
+    return sum(map(operator.mul, args[:half], args[half:]), 0.0)
 
 
 def logsumexp(xs: Sequence[float]) -> float:

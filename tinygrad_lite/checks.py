@@ -83,10 +83,10 @@ def in_a_row(name: str, arity: int | None, lists: int, args: Sequence[Any]) -> S
     return tuple(itertools.chain(*found))
 
 
-def complaint(
-    error: Exception, name: str, args: Sequence[float], labels: Sequence[str], domain: str | None
-) -> Exception:
+def complaint(error: Exception, name: str, args: Sequence[Any], domain: str | None) -> Exception:
     """What to raise instead of `error`: of its type, naming operation, arguments and labels."""
+    numbers = [arg if isinstance(arg, float) else arg.data for arg in args]
+    labels = [label for arg in args if (label := getattr(arg, "label", None))]
     reason = str(error)
     if isinstance(error, ZeroDivisionError):
         reason = "division by zero"
@@ -95,7 +95,7 @@ def complaint(
     elif domain:
         reason = f"expected {domain}"
     where = f" (node {', '.join(repr(label[:60]) for label in labels)})" if labels else ""
-    return type(error)(f"{name}({', '.join(map(repr, args))}): {reason}{where}")
+    return type(error)(f"{name}({', '.join(map(repr, numbers))}): {reason}{where}")
 
 
 def check_declaration(

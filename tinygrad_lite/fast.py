@@ -16,7 +16,7 @@ from typing import Any
 from . import ops
 from .checks import number
 from .op import OPS, Method, Op, Operand, Rule, constant, is_scalar
-from .value import Value, complaint, constant_of, new, node_of
+from .value import Value, constant_of, new, node_of
 
 NO_VALUE = ArithmeticError, ValueError
 """What an operation raises where it has no value, and a rule where it meets a pole."""
@@ -65,7 +65,7 @@ def _unary(op: Op) -> Callable[[Value], Value]:
         try:
             data = scalar(x)
         except NO_VALUE as error:
-            raise complaint(op, error, [self]) from None
+            raise op.complaint(error, [self]) from None
         node = new(Value)
         node._data = data if type(data) is float else number(data)
         node.grad, node.op = 0.0, op
@@ -88,7 +88,7 @@ def _binary(op: Op) -> Callable[..., Any]:
         try:
             data = scalar(x, y)
         except NO_VALUE as error:
-            raise complaint(op, error, [self, other]) from None
+            raise op.complaint(error, [self, other]) from None
         node = new(Value)
         node._data = data if type(data) is float else number(data)
         node.grad, node.op = 0.0, op

@@ -95,11 +95,10 @@ class Operand:
 
     # What leaves the graph leaves it with a word: a plain float has no derivative.
 
-    def _refuse(self, *_: Any) -> Any:
-        raise TypeError(self._no_float())
+    no_float: ClassVar[str] = "a rule runs on more than floats: write tl.exp(x), not math.exp(x)"
 
-    def _no_float(self) -> str:
-        return "a rule runs on more than floats: write tl.exp(x), not math.exp(x)"
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError(self.no_float)
 
     __float__ = __int__ = __complex__ = __round__ = __trunc__ = _refuse
 
@@ -203,8 +202,7 @@ class Op:
         return _run(rules, (out, *args), wanted)
 
     def terms(self, t: Any, out: Any, args: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
-        """t·∂out/∂arg for each argument: on the way back t is ∂root/∂out, on the way forth a
-        change.
+        """t·∂out/∂arg for each argument: t is ∂root/∂out on the way back, a change on that forth.
 
         This, not the product with the partial, is what walks over a graph go by: a choice gives
         exactly 0 to what it did not choose, and a quotient does not overflow on the way.
@@ -226,11 +224,9 @@ class Op:
             if term is not None:
                 arg.grad += term
 
-    def complaint(
-        self, error: Exception, args: Sequence[float], labels: Sequence[str] = ()
-    ) -> Exception:
-        """What to raise instead of `error`: of its type, naming operation, arguments and labels."""
-        return complaint(error, self.name, args, labels, self.domain)
+    def complaint(self, error: Exception, args: Sequence[Any]) -> Exception:
+        """What to raise instead of `error` at floats or Values: of its type, naming them."""
+        return complaint(error, self.name, args, self.domain)
 
     def written(self, args: Sequence[str | Part], *, latex: bool = False) -> str:
         """The operation at arguments given as text; a `Part` gets the parentheses that it needs.
@@ -283,8 +279,7 @@ def declare(
     domain: str | None = None,
     lists: int = 0,
 ) -> Op:
-    """Add an operation to the table and return it: it works on every route. `Op` describes the
-    parts.
+    """Add an operation, whose parts `Op` describes, to the table: it works on every route.
 
     Rules are written with arithmetic and entries of the table: no `math`, no `if`.
 

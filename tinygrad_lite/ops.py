@@ -130,9 +130,6 @@ abs: Op = declare(
 
 # Powers, exponentials and logarithms
 
-LOG_2 = math.log(2)
-LOG_10 = math.log(10)
-
 sqrt: Op = declare(
     "sqrt", math.sqrt, (lambda out, x: 0.5 / out,), array="sqrt",
     latex=r"\sqrt{{{0:0}}}", domain="x >= 0")
@@ -154,10 +151,10 @@ exp_difference: Op = declare(
 expm1: Op = declare("expm1", math.expm1, (lambda out, x: exp(x),), array="expm1")
 log: Op = declare("log", math.log, terms=(lambda t, out, x: t / x,), array="log", domain="x > 0")
 log2: Op = declare(
-    "log2", math.log2, terms=(lambda t, out, x: t / x / LOG_2,), array="log2",
+    "log2", math.log2, terms=(lambda t, out, x: t / x / math.log(2),), array="log2",
     textbook=(lambda out, x: 1 / (x * log(2)),), domain="x > 0")
 log10: Op = declare(
-    "log10", math.log10, terms=(lambda t, out, x: t / x / LOG_10,), array="log10",
+    "log10", math.log10, terms=(lambda t, out, x: t / x / math.log(10),), array="log10",
     textbook=(lambda out, x: 1 / (x * log(10)),), domain="x > 0")
 log1p: Op = declare(
     "log1p", math.log1p, terms=(lambda t, out, x: t / (1 + x),), array="log1p", domain="x > -1")
@@ -174,15 +171,6 @@ xlogy: Op = declare(
 
 # Circular and hyperbolic functions
 
-
-def _atan_slope(x: Any) -> Any:
-    """1/(1 + x²), beyond 1 in the form that rounds less."""
-    far = less(1.0, abs(x))
-    near_x = where(far, 0.0, x)
-    far_x = where(far, x, 1.0)
-    return where(far, 1 / ((far_x + 1 / far_x) * far_x), 1 / (1 + near_x * near_x))
-
-
 sin: Op = declare("sin", math.sin, (lambda out, x: cos(x),), array="sin", domain="a finite x")
 cos: Op = declare("cos", math.cos, (lambda out, x: -sin(x),), array="cos", domain="a finite x")
 tan: Op = declare(
@@ -194,7 +182,7 @@ acos: Op = declare(
     "acos", math.acos, (lambda out, x: -1 / sqrt((1 - x) * (1 + x)),), array="arccos",
     domain="-1 <= x <= 1")
 atan: Op = declare(
-    "atan", math.atan, (lambda out, x: _atan_slope(x),), array="arctan",
+    "atan", math.atan, (lambda out, x: 1 / (1 + x * x),), array="arctan",
     textbook=(lambda out, x: 1 / (1 + x**2),))
 atan2: Op = declare(
     "atan2", math.atan2, array="arctan2",
@@ -271,11 +259,6 @@ def _pairs(args: Sequence[Any]) -> list[tuple[Any, Any]]:
     return list(zip(args[:half], args[half:], strict=True))
 
 
-def _dot(*args: float) -> float:
-    half = len(args) // 2
-    return builtins.sum(map(operator.mul, args[:half], args[half:]), 0.0)
-
-
 def _written_sum(args: Sequence[Any]) -> str:
     first, *others = args
     return " + ".join([f"{first:1}", *(f"{x:2}" for x in others)])
@@ -285,7 +268,7 @@ sum: Op = declare(
     "sum", lambda *xs: builtins.sum(xs, 0.0), lambda out, *xs: [1.0] * len(xs), array="add",
     text=_written_sum, latex=_written_sum, precedence=1, lists=1)
 dot: Op = declare(
-    "dot", _dot,
+    "dot", accurate.dot,
     lambda out, *args: args[len(args) // 2 :] + args[: len(args) // 2],
     array=lambda *args: functools.reduce(add, itertools.starmap(mul, _pairs(args))),
     text=lambda args: " + ".join(f"{w:2}·{x:3}" for w, x in _pairs(args)),

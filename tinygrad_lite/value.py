@@ -1,5 +1,4 @@
-"""`Value`: a number that remembers how it was computed, and the walk back over that graph,
-`backward`.
+"""`Value`: a number that remembers how it was computed; and `backward`, the walk back over that.
 
 A node is data: its number, its operation, its arguments. An operation on Values looks its rule up
 in the table (`ops.py`), computes the number and records a node. `backward` finds the topological
@@ -40,6 +39,9 @@ class Value(Operand):
     # 27 % of recording, 41 % of `backward` and half as much memory again.
     __slots__ = ("_data", "branched", "grad", "label", "left", "op", "right", "x", "y")
     rank: ClassVar[int] = 0
+    no_float: ClassVar[str] = (
+        "a Value is not a float: its number is .data; x.exp() or tl.exp(x) keeps the derivative"
+    )
 
     _data: float
     """The slot behind `data`: for what runs once for each node, where a property would be felt."""
@@ -84,7 +86,7 @@ class Value(Operand):
         try:
             data = op.scalar(*numbers)
         except (ArithmeticError, ValueError) as error:
-            raise complaint(op, error, nodes) from None
+            raise op.complaint(error, nodes) from None
         return node_of(number(data), op, nodes, numbers)
 
     @property
@@ -113,8 +115,7 @@ class Value(Operand):
     # Derivatives
 
     def partials(self) -> list[float | None]:
-        """∂self/∂arg for each of `args`, at `numbers`; None where no derivative flows, as to a
-        constant.
+        """∂self/∂arg for each of `args` at `numbers`; None, as for a constant, if there is none.
 
         >>> (Value(2.0) * Value(3.0)).partials(), (Value(2.0) + 1).partials()
         ([3.0, 2.0], [1.0, None])
@@ -122,8 +123,7 @@ class Value(Operand):
         return self.terms(1.0)
 
     def terms(self, t: float) -> list[float | None]:
-        """t·∂self/∂arg for each of `args`: with t = ∂root/∂self, what `backward` adds to their
-        `grad`.
+        """t·∂self/∂arg for each of `args`: at t = ∂root/∂self what `backward` adds to `grad`.
 
         Infinite or nan where the derivative is.
         """
@@ -181,10 +181,6 @@ class Value(Operand):
     def __repr__(self) -> str:
         label = f", {self.label!r}" if self.label else ""
         return f"Value({self._data!r}{label})"
-
-    def _no_float(self) -> str:
-        advice = "its number is .data; x.exp() or tl.exp(x) keeps the derivative"
-        return f"a Value is not a float: {advice}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
         return flat.copied(self, memo)
@@ -260,12 +256,6 @@ new: Callable[[type[Value]], Value] = object.__new__
 def constant_of(x: Any) -> Value:
     """A number that is written in a formula, as a node."""
     return node_of(number(x), constant, (), ())
-
-
-def complaint(op: Op, error: Exception, args: Sequence[Value]) -> Exception:
-    """What to raise where `op` has no value at these arguments: it names them."""
-    labels = [arg.label for arg in args if arg.label]
-    return op.complaint(error, [arg._data for arg in args], labels)
 
 
 def _in_order(first: Any, second: Any) -> tuple[Any, ...]:

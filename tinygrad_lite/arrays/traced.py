@@ -34,6 +34,10 @@ class Traced(Operand):
 
     __slots__ = ("_node", "_recording")
     rank: ClassVar[int] = 1
+    no_float: ClassVar[str] = (
+        "vectorize: the number of an argument would be frozen for all points; "
+        "keep it as it is: tl.exp(x), not math.exp(x); tl.where to choose"
+    )
 
     def __init__(self, node: Value, recording: Recording) -> None:
         self._node = node
@@ -76,10 +80,6 @@ class Traced(Operand):
 
     def _frozen(self, what: str, advice: str) -> NoReturn:
         raise TypeError(f"vectorize: {what} would be frozen for all points; {advice}")
-
-    def _no_float(self) -> str:
-        advice = "keep it as it is: tl.exp(x), not math.exp(x); tl.where to choose"
-        return f"vectorize: the number of an argument would be frozen for all points; {advice}"
 
     def __hash__(self) -> int:
         self._frozen("what a set or a dict finds for it", "compare, x == 1.0")

@@ -14,7 +14,7 @@ from ..checks import number
 from ..op import Op, Operand, constant
 from ..ops import add, maximum, neg, not_equal, where
 from ..simplify import BUT_FOR_SIGN_OF_ZERO, simpler
-from ..value import Value, node_of, topological_order
+from ..value import Value, constant_of, node_of, topological_order
 
 Node = Value | float
 """A node, or a number that depends on none."""
@@ -107,7 +107,7 @@ def record(op: Op, args: Sequence[Node], memo: Memo) -> Node:
         return args[0].args[0]  # type: ignore[union-attr]
     key = key_of(op, args)
     if key not in memo:
-        nodes = [arg if isinstance(arg, Value) else constant_node(arg) for arg in args]
+        nodes = [arg if isinstance(arg, Value) else constant_of(arg) for arg in args]
         numbers = [node.data for node in nodes]
         memo[key] = node_of(at_floats(op, numbers), op, nodes, numbers)
     return memo[key]
@@ -119,11 +119,6 @@ def at_floats(op: Op, numbers: Sequence[float]) -> float:
         return op.scalar(*numbers)
     except (ArithmeticError, ValueError):
         return float(op.at_arrays(*([x] for x in numbers))[0])
-
-
-def constant_node(x: float) -> Value:
-    """A number as a node of a graph."""
-    return node_of(x, constant, (), ())
 
 
 # The walks
@@ -242,5 +237,5 @@ def gradients(
 def _result(derivative: Node, recorded: set[Value]) -> Value:
     """A node of its own: the derivative of x·y is y, but naming it must not rename y."""
     if not isinstance(derivative, Value):
-        return constant_node(derivative)
+        return constant_of(derivative)
     return 1.0 * derivative if derivative in recorded else derivative
