@@ -28,7 +28,7 @@ Compute a formula, differentiate it with respect to every name, and draw how it 
   tinygrad-lite "(a + b) * (b + 1)" a=2 b=1 -o graph.svg
   tinygrad-lite "c = a + b; d = b + 1; e = c * d" a=2 b=1 --explain --html steps.html
 
-  FORMULA       an expression of numbers, names, + - * / **, comparisons, parentheses and
+  FORMULA       an expression of numbers, names, + - * / ** %, comparisons, parentheses and
                 functions, as in Python; assignments before it, each ended by a semicolon, name
                 intermediate results; pi and e are numbers unless they are given or assigned
   NAME=NUMBER   the value of a name: 2, -1.5e3, inf or nan

@@ -22,14 +22,22 @@ _TOKEN = re.compile(
         |(?P<call>{_NAME}{_SPACE}\()
         |(?P<target>{_NAME}{_SPACE}=(?!=))
         |(?P<name>{_NAME})
-        |(?P<foreign>:=|<<|>>)
-        |(?P<sign>\*\*|//|[<>=!]=|[-+*/%^·×<>≤≥≠|(),;])
+        |(?P<foreign>:=|<<|>>|==|//)
+        |(?P<sign>\*\*|[<>!]=|[-+*/%^·×<>≤≥≠|(),;])
         |(?P<end>\Z)
         |(?P<unknown>.)
     )""",
     re.DOTALL | re.VERBOSE,
 )
-_HINTS = {"−": "-", "⋅": "*", "÷": "/", "²": "**2"}
+_ADVICE = {
+    "==": "equality is written equal(a, b)",  # = assigns, and is one key away
+    "//": "a whole quotient is written floor(a / b)",  # or a comment, where others read it
+    "−": "did you mean '-'?",
+    "⋅": "did you mean '*'?",
+    "÷": "did you mean '/'?",
+    "²": "did you mean '**2'?",
+}
+"""What to write for signs that a formula does not have."""
 
 
 class FormulaError(ValueError):
@@ -101,10 +109,8 @@ def _no_letter(name: str) -> int:
 
 
 def _unexpected(sign: str, text: str, position: int, after: str = "") -> FormulaError:
-    advice = "a formula is names, numbers, + - * / **, calls"
-    if sign in _HINTS:
-        advice = f"did you mean {_HINTS[sign]!r}?"
-    elif sign == "[" and after.endswith("("):
+    advice = _ADVICE.get(sign, "a formula is names, numbers, + - * / **, calls")
+    if sign == "[" and after.endswith("("):
         advice = f"a list's numbers stand in the call itself: {shortened(after)}a, b)"
     return FormulaError(f"unexpected {sign!r}{code_points(sign)}; {advice}", text, position)
 
