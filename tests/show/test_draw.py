@@ -1,14 +1,11 @@
-"""The picture: what it says, what labels cannot break, how large it gets, and who lays it out."""
+"""The picture: what it says, what labels cannot break and how large it gets."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +16,6 @@ from hypothesis import strategies as st
 from tinygrad_lite.ops import dot, relu, tanh, where
 from tinygrad_lite.ops import sum as sum_of
 from tinygrad_lite.show.draw import DERIVATIVE, VALUE, draw, formula
-from tinygrad_lite.show.engine import layout_engine, render
 from tinygrad_lite.show.naming import names, short, shown
 from tinygrad_lite.show.steps import adjoints, forward
 from tinygrad_lite.value import Value, topological_order
@@ -316,84 +312,7 @@ def test_a_group_is_a_separator_or_a_function(group: Any) -> None:
         draw(worksheet(), group=group)
 
 
-# The layout engine
-
-
-def test_notebooks_show_svg() -> None:
-    bundle = draw(worksheet())._repr_mimebundle_()
-    assert list(bundle) == ["image/svg+xml"]
-    assert "∂e/∂b = 5" in bundle["image/svg+xml"]
-
-
-def test_pipe_gives_bytes_or_text() -> None:
-    picture = draw(worksheet())
-    assert picture.pipe(format="png").startswith(b"\x89PNG")
-    assert picture.pipe("svg", encoding="utf-8") == picture.pipe().decode()
-
-
-def test_render_writes_source_and_picture(tmp_path: Path) -> None:
-    picture = draw(worksheet())
-    assert picture.render("e", tmp_path / "new", format="svg") == str(tmp_path / "new" / "e.svg")
-    assert (tmp_path / "new" / "e").read_text(encoding="utf-8") == picture.source
-    assert (tmp_path / "new" / "e.svg").read_bytes() == picture.pipe("svg")
-    assert picture.render(outfile=tmp_path / "f.png", cleanup=True) == str(tmp_path / "f.png")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.png", "new"]
-
-
-def test_a_failed_render_writes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r'^render: .* -Tbmp2 failed: .*"bmp2" not recognized'):
-        draw(worksheet()).render(tmp_path / "e", format="bmp2")
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_message_of_the_engine_is_passed_on() -> None:
-    with pytest.raises(RuntimeError, match=r"^render: graphviz-pure\S* -Tsvg failed: .*syntax error"):
-        render("digraph {")
-
-
-@pytest.fixture
-def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "files", missing)
-
-
-def test_the_engine_of_the_wheel_is_found_without_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert Path(layout_engine()).stem == "graphviz-pure"
-
-
-def test_the_dot_of_the_system_comes_second(monkeypatch: pytest.MonkeyPatch, no_wheel: None) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: f"/somewhere/{name}")
-    assert layout_engine() == "/somewhere/dot"
-
-
-def test_without_an_engine_the_error_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, no_wheel: None) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    message = "render: found no layout engine; `pip install graphviz-pure` or install the system package graphviz"
-    with pytest.raises(RuntimeError, match=f"^{message}$"):
-        draw(worksheet()).pipe()
-
-
-def test_the_engine_can_be_chosen() -> None:
-    with pytest.raises(RuntimeError, match=r"^render: layout engine 'nowhere/dot' not found; give its path, or None"):
-        draw(worksheet(), engine="nowhere/dot").pipe()
-    path = layout_engine()
-    assert draw(worksheet(), engine=path).pipe() == draw(worksheet()).pipe(engine=path) == draw(worksheet()).pipe()
-
-
-def test_a_layout_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(command: list[str], **options: Any) -> None:
-        raise subprocess.TimeoutExpired(command, options["timeout"])
-
-    monkeypatch.setattr(subprocess, "run", never)
-    with pytest.raises(RuntimeError, match=r"^render: no layout after 60 s; draw less, with depth or group$"):
-        render("digraph {}")
-
-
-def test_dot_of_others_is_left_as_it_is() -> None:
-    assert b'text-anchor="middle"' in render("digraph { a -> b }")
+# More
 
 
 def test_importing_the_package_imports_no_graphviz() -> None:
