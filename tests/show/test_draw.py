@@ -230,7 +230,7 @@ def test_no_label_breaks_the_picture(label: Any) -> None:
 
 
 def test_two_nodes_of_one_label_stay_two() -> None:
-    assert titles(draw((Value(2.0, "x") * Value(3.0, "x")).named("y"))) == ["x", "x", "y = x·x"]
+    assert titles(draw((Value(2.0, "x") * Value(3.0, "x")).named("y"))) == ["x₁", "x₂", "y = x₁·x₂"]
 
 
 # Sizes
