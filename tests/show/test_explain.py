@@ -15,9 +15,10 @@ from test_steps import graphs, worksheet
 
 import tinygrad_lite as tl
 from tinygrad_lite import ops
-from tinygrad_lite.show.explain import MOST_TERMS, Writer, explain, table
+from tinygrad_lite.show.explain import explain, table
 from tinygrad_lite.show.notation import LATEX, TEXT, Symbol, write
 from tinygrad_lite.show.steps import Backward, steps
+from tinygrad_lite.show.writer import MOST_TERMS, Writer
 
 HOSTILE = [
     "<script>", "</svg>", "$x$", r"\input{a}", r"\N", "`code`", "a|b", "two\nlines", "{{steps}}", "#1%&~^", "*_*", "\"'",
@@ -102,8 +103,8 @@ def test_a_closed_form_too_long_to_read_is_refused() -> None:
 def test_the_direct_derivative_is_told_from_the_total() -> None:
     root, b = shared()
     explanation = explain(root, wrt=b)
-    assert line(explanation, "(∂e/∂b)|_c") == "(∂e/∂b)|_c = c = -6"
-    assert line(explanation, "∂e/∂b") == "∂e/∂b = ∂e/∂c·∂c/∂b + (∂e/∂b)|_c = (-3)·2 + (-6) = -12"
+    assert line(explanation, "(∂e/∂b)|_c") == "(∂e/∂b)|_c = c = -6  (with c held fixed: e uses b directly and through c)"
+    assert line(explanation, "∂e/∂b") == "∂e/∂b = ∂e/∂c·∂c/∂b + (∂e/∂b)|_c = -3·2 + (-6) = -12"
     assert r"\left.\frac{\partial e}{\partial b}\right|_{c}" in explanation.latex()
 
 
@@ -163,11 +164,11 @@ def test_what_cannot_be_explained() -> None:
         explain(root, wrt=tl.Value(1.0, "x"))
     with pytest.raises(ValueError, match=r"^explain: Value\(1.0\) is a constant, a number written in a formula; make it"):
         explain(root, wrt=root.args[1].args[1])
-    with pytest.raises(TypeError, match=r"^explain: wrt is a Value or a sequence of Values, got str$"):
-        explain(root, wrt=["b"])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match=r"^explain: wrt is a Value or a sequence of Values, got int$"):
+    with pytest.raises(TypeError, match=r"^explain: wrt is a Value, a label or several of them, got float$"):
+        explain(root, wrt=[2.0])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"^explain: wrt is a Value, a label or several of them, got int$"):
         explain(root, wrt=3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^steps: expected a Value, got int$"):
+    with pytest.raises(TypeError, match=r"^explain: expected a Value, got int$"):
         explain(3)  # type: ignore[arg-type]
 
 
@@ -257,7 +258,11 @@ X, Y = Symbol(name="x", number=2.0), Symbol(name="y", number=3.0)
         (X.exp() ** 2, "exp(x)^2", r"(\mathrm{e}^{x})^{2}"),
         (X ** (Y - 1), "x^(y - 1)", "x^{y - 1}"),
         (-(X + Y), "-(x + y)", r"-(x + y)"),
-        (X + -Y, "x + (-y)", r"x + (-y)"),
+        (X + -Y, "x - y", "x - y"),
+        (X - -Y, "x + y", "x + y"),
+        (-(-1 / X), "1/x", r"\frac{1}{x}"),
+        (-X / -Y, "x/y", r"\frac{x}{y}"),
+        (X * (-1 / Y), "-x/y", r"-\frac{x}{y}"),
         (-X * Y, "-x·y", r"-x \cdot y"),
         (X * -2, "x·(-2)", r"x \cdot (-2)"),
         (X * 1e-17, "x·1e-17", r"x \cdot 10^{-17}"),
@@ -353,7 +358,7 @@ def commands(latex: str) -> set[str]:
 
 def test_only_commands_that_github_and_katex_know() -> None:
     """GitHub refuses macros such as \\operatorname; TeX, MathJax and KaTeX share these."""
-    known = {"begin", "end", "frac", "partial", "cdot", "cdots", "ldots", "left", "right", "mathrm", "text", "sqrt"}
+    known = {"begin", "end", "frac", "partial", "cdot", "cdots", "ldots", "left", "right", "mathrm", "text", "sqrt", "quad"}
     known |= {"sigma", "le", "ge", "ne", "infty", "backslash", "hat", "sim", "grave", "vert", "ast", "lfloor", "rfloor", "bmod", "Phi", "varphi"}
     every = "".join(explain(root, closed=True)._repr_markdown_() for root in [*operations(), *map(hostile, HOSTILE)])
     assert commands(every) <= known

@@ -297,7 +297,7 @@ def test_in_a_frame_as_in_a_notebook(reader: Any, page: Page, tmp_path: Path) ->
 
 def test_two_meanings_of_one_derivative_are_told_apart(reader: Any, tmp_path: Path) -> None:
     reader.open(explore(shared()[0]).save(tmp_path / "shared.html"), 6)
-    assert reader.shown == ["∂e/∂b = ∂e/∂c·∂c/∂b + (∂e/∂b)|_c = (-3)·2 + (-6) = -12"]
+    assert reader.shown == ["∂e/∂b = ∂e/∂c·∂c/∂b + (∂e/∂b)|_c = -3·2 + (-6) = -12"]
     assert reader.lit == {"n1", "e2_1", "e3_1"}
 
 
@@ -306,8 +306,9 @@ def test_hostile_labels_are_text_everywhere(reader: Any, tmp_path: Path, label: 
     reader.open(explore(hostile(label)).save(tmp_path / "hostile.html"))
     label = " ".join(label.split())
     assert reader.browser.title == f"out {label}, step by step"
-    assert reader.shown[0].startswith(f"{label} = 2, ")
     assert "".join(text.get_property("textContent") for text in reader.find("#n0 text")).startswith(label)
+    label = f"({label})" if {*label} & {*"<>"} else label  # `a < b = 2` would say something else
+    assert reader.shown[0].startswith(f"{label} = 2, ")
     mathematics = reader.find("#steps > [aria-current] math")[0].get_property("textContent")
     assert re.sub(r"\s", "", mathematics).startswith(re.sub(r"\s", "", label))
     assert len(reader.find("script")) == len(reader.find("svg")) == len(reader.find("ol")) == 1

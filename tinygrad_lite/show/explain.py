@@ -1,213 +1,151 @@
-"""The steps of both passes as formulas: text for a terminal, Markdown for a notebook, LaTeX for a paper.
-
-No derivative is written here by hand: the rules of the table run on `Symbol`s, and what they give is printed.
-"""
+"""How derivatives come about: text for a terminal, Markdown for a notebook, LaTeX for a paper."""
 
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from ..op import OPS, RESERVED, Op, constant
 from ..ops import HELPERS
 from ..value import Value, topological_order
-from .notation import LATEX, TEXT, Notation, Symbol, differentiate, number_written, write
-from .steps import Arg, Backward, Forward, Term, held, reached, steps
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
-
-    Section = tuple[str, list[list[str]]]
-
-MOST_TERMS, MOST_PARTS, MOST_CLOSED_PARTS = 6, 60, 300
-"""How many terms a sum shows, and how many names, numbers and operations a local derivative or a closed form may."""
+from .notation import LATEX, TEXT, Notation, Symbol, differentiate, write
+from .steps import steps
+from .whole import visible
+from .writer import Writer
 
 
-def _total(symbols: Iterable[Symbol]) -> Symbol:
-    terms = [symbol for symbol in symbols if symbol.constant != 0]
-    return terms[0] if len(terms) == 1 else OPS["sum"](terms) if terms else Symbol(number=0.0)
+class Line(NamedTuple):
+    """The sides of an equation, and what is to be said beside it."""
+
+    sides: list[str]
+    remark: str = ""
 
 
-def _shortened(items: Sequence[Any], rest: Any) -> list[Any]:
-    return [*items] if len(items) <= MOST_TERMS else [*items[: MOST_TERMS - 2], rest, items[-1]]
-
-
-class Writer:
-    """The formulas of steps in one notation, each a list: the left side, then what it equals, symbols first."""
-
-    def __init__(self, steps: Sequence[Forward | Backward], notation: Notation) -> None:
-        self.notation = notation
-        self.forward = {step.index: step for step in steps if isinstance(step, Forward)}
-        self.backward = {step.index: step for step in steps if isinstance(step, Backward)}
-        self.root = max(self.forward)
-        self.sources = reached(self.forward.values(), self.forward)
-
-    def depends(self, i: int, sources: Sequence[int]) -> bool:
-        """Whether a derivative flows from node `i` to one of `sources`."""
-        return any(self.sources[i] >> source & 1 for source in sources)
-
-    def value(self, step: Forward) -> list[str]:
-        """c = a + b = 2 + 1 = 3."""
-        sides = []
-        if step.op is not None and step.args:
-            args, lists = [_symbol(arg) for arg in step.args], max(step.op.lists, 1)
-            each = len(args) // lists
-            parts = [_shortened(args[i * each : (i + 1) * each], Symbol(name="…")) for i in range(lists)]
-            sides = self._both(Symbol(step.op, [symbol for part in parts for symbol in part]))
-        return _distinct(self._name(step.index), *sides, self.notation.number(step.value))
-
-    def local(self, term: Term, node: int) -> list[str]:
-        """∂e/∂c = d = 2: the derivative of a user of the node, by the rule of its operation."""
-        symbol = self._local[term.user][node]
-        sides = self._both(symbol) if symbol.parts <= MOST_PARTS else []
-        return _distinct(self._local_name(term.user, node), *sides, self.notation.number(term.partial))
-
-    def adjoint(self, step: Backward) -> list[str]:
-        """∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 3·1 = 5."""
-        if self.is_direct(step):
-            return self.local(step.terms[0], step.index)
-        names, numbers = [], []
-        for term in step.terms:
-            names.append(self._product(term, self.derivative(term.user), self._local_name(term.user, step.index)))
-            numbers.append(self._product(term, self._factor(term.adjoint), self._factor(term.partial)))
-        sides = [" + ".join(_shortened(terms, self.notation.ellipsis)) for terms in (names, numbers) if terms]
-        return _distinct(self.derivative(step.index), *sides, self.notation.number(step.adjoint))
-
-    def closed(self, node: int) -> list[str]:
-        """∂e/∂b = (b + 1) + (a + b) = (1 + 1) + (2 + 1) = 5: from the leaves alone.
-
-        Raises ValueError if it is too long to read.
-        """
-        symbol, name = self._closed[node], self.derivative(node)
-        if symbol.parts > MOST_CLOSED_PARTS:
-            size = f"more than {MOST_CLOSED_PARTS} names, numbers and operations"
-            raise ValueError(f"explain: the closed form of {name} has {size}; leave closed=True out to go node by node")
-        return _distinct(name, *self._both(symbol), self.notation.number(self.backward[node].adjoint))
-
-    def is_direct(self, step: Backward) -> bool:
-        """Whether the root alone uses this node, so that the local derivative is all there is."""
-        return [term.user for term in step.terms] == [self.root]
-
-    def derivative(self, node: int) -> str:
-        """∂e/∂b, of the root."""
-        return self.notation.derivative.format(self._name(self.root), self._name(node))
-
-    def _name(self, i: int) -> str:
-        return self.notation.name(self.forward[i].name)
-
-    def _local_name(self, user: int, node: int) -> str:
-        """∂c/∂b; but (∂e/∂b)|_c where e uses b directly and also through c, which is held."""
-        others = [self.notation.name(name) for name in held(self.forward[user], node, self.sources)]
-        if not others:
-            return self.notation.derivative.format(self._name(user), self._name(node))
-        named = ",".join(_shortened(others, self.notation.ellipsis))
-        return self.notation.direct.format(self._name(user), self._name(node), named)
-
-    def _product(self, term: Term, adjoint: str, partial: str) -> str:
-        """A term; where the user is the root its adjoint, 1, goes without saying."""
-        return partial if term.user == self.root else f"{adjoint}{self.notation.times}{partial}"
-
-    def _factor(self, x: float) -> str:
-        text, tightness = number_written(x, self.notation)
-        return text if tightness >= 2 else self.notation.enclosed(text)
-
-    def _both(self, symbol: Symbol) -> list[str]:
-        return [write(symbol, self.notation), write(symbol, self.notation, numbers=True)]
-
-    @functools.cached_property
-    def _local(self) -> dict[int, dict[int, Symbol]]:
-        """∂user/∂arg in the names of the nodes, by the indices of both."""
-        return {
-            i: _by_arg(step, Symbol(name=step.name, number=step.value), [_symbol(arg) for arg in step.args])
-            for i, step in self.forward.items()
-        }
-
-    @functools.cached_property
-    def _closed(self) -> dict[int, Symbol]:
-        """∂root/∂node in the names of the leaves."""
-        values: dict[int, Symbol] = {}
-        args: dict[int, list[Symbol]] = {}
-        for i, step in self.forward.items():
-            args[i] = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
-            named = Symbol(name=step.name, number=step.value)
-            values[i] = Symbol.apply(step.op, args[i]) if step.op and step.args else named
-        terms: dict[int, list[Symbol]] = {i: [] for i in self.forward} | {self.root: [Symbol(number=1.0)]}
-        adjoints: dict[int, Symbol] = {}
-        for i, step in reversed(self.forward.items()):
-            adjoints[i] = _total(reversed(terms[i]))
-            for node, partial in _by_arg(step, values[i], args[i]).items():
-                terms[node].append(adjoints[i] * partial)
-        return adjoints
-
-
-def _symbol(arg: Arg) -> Symbol:
-    return Symbol(name=None if arg.constant else arg.name, number=arg.number)
-
-
-def _by_arg(step: Forward, out: Symbol, args: Sequence[Symbol]) -> dict[int, Symbol]:
-    """The local derivatives of a step; that for x of x·x is the sum over both edges, x + x."""
-    if step.op is None or not args:
-        return {}
-    partials = differentiate(step.op, out, args, [arg.partial is not None for arg in step.args])
-    found: dict[int, list[Symbol]] = {}
-    for arg, partial in zip(step.args, partials, strict=True):
-        if partial is not None:
-            found.setdefault(arg.index, []).append(partial)
-    return {i: _total(symbols) for i, symbols in found.items()}
-
-
-def _distinct(*sides: str) -> list[str]:
-    return [side for i, side in enumerate(sides) if i == 0 or side != sides[i - 1]]
+Section = tuple[str, list[Line]]
+WIDTH = 55
+"""How many characters of a formula, not counting commands, one row of LaTeX takes."""
 
 
 class Explanation:
-    """What `explain` gives: its `str` is for a terminal, a notebook shows it as mathematics, `latex` is for a paper."""
+    """What `explain` gives: text for a terminal; a notebook shows it as mathematics.
+
+    `latex` is for a paper, `markdown` for a page of a course.
+    """
 
     def __init__(self, sections: Callable[[Notation], list[Section]]) -> None:
         self._sections = functools.cache(sections)
         self._sections(TEXT)  # raises here, not when it is shown
 
     def __str__(self) -> str:
-        sections = [[title, *("  " + " = ".join(sides) for sides in lines)] for title, lines in self._sections(TEXT)]
+        sections = [[title, *map(_text, lines)] for title, lines in self._sections(TEXT)]
         return "\n\n".join(map("\n".join, sections))
 
     __repr__ = __str__
 
-    def _repr_markdown_(self) -> str:
-        formulas = "**{}**\n\n$$\n\\begin{{aligned}}\n{}\n\\end{{aligned}}\n$$\n"
-        return "\n".join(formulas.format(title, _aligned(lines)) for title, lines in self._sections(LATEX))
-
-    def latex(self) -> str:
-        r"""An `align*`, which needs amsmath; for labels beyond Latin and Greek letters, XeLaTeX or LuaLaTeX.
+    def markdown(self) -> str:
+        r"""Markdown with formulas in `$$`, which notebooks, GitHub and course pages show.
 
         >>> a = Value(2.0, "a")
-        >>> print(explain((a * 3).named("b")).latex())
+        >>> print(explain((a * 3).named("b"), wrt=a).markdown())
+        **Directly connected nodes**
+        <BLANKLINE>
+        $$
+        \begin{aligned}
+        \frac{\partial b}{\partial a} &= 3
+        \end{aligned}
+        $$
+        <BLANKLINE>
+        """
+        formulas = "**{}**\n\n$$\n\\begin{{aligned}}\n{}\n\\end{{aligned}}\n$$\n"
+        sections = self._sections(LATEX)
+        return "\n".join(formulas.format(title, _aligned(lines)) for title, lines in sections)
+
+    _repr_markdown_ = markdown
+
+    def latex(self) -> str:
+        r"""An `align*` for each section, which may break between pages; it needs amsmath.
+
+        For labels beyond Latin and Greek letters, XeLaTeX or LuaLaTeX.
+
+        >>> a = Value(2.0, "a")
+        >>> print(explain((a * 3).named("b"), wrt=a).latex())
+        {\allowdisplaybreaks
+        \paragraph{Directly connected nodes}
         \begin{align*}
-        a &= 2 \\
-        b &= a \cdot 3 = 2 \cdot 3 = 6 \\
         \frac{\partial b}{\partial a} &= 3
         \end{align*}
+        }
         """
-        lines = [line for _, section in self._sections(LATEX) for line in section]
-        return f"\\begin{{align*}}\n{_aligned(lines)}\n\\end{{align*}}"
+        formulas = "\\paragraph{{{}}}\n\\begin{{align*}}\n{}\n\\end{{align*}}"
+        sections = self._sections(LATEX)
+        blocks = [formulas.format(title, _aligned(lines)) for title, lines in sections]
+        return "\n".join(["{\\allowdisplaybreaks", *blocks, "}"])
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    return " \\\\\n".join(" &= ".join([left, " = ".join(sides)]) for left, *sides in lines)
+def _text(line: Line) -> str:
+    return "  " + " = ".join(line.sides) + (f"  {line.remark}" if line.remark else "")
+
+
+def _aligned(lines: Sequence[Line]) -> str:
+    return " \\\\\n".join(row for line in lines for row in _rows(line))
+
+
+def _rows(line: Line) -> Iterator[str]:
+    """The rows of an equation: one, or if it is long one for each side, cut between its terms."""
+    left, *sides = line.sides
+    whole = " = ".join(sides)
+    if _width(left + whole) <= WIDTH:
+        yield f"{left} &= {whole}"
+    else:
+        for i, side in enumerate(sides):
+            first, *others = _pieces(side)
+            yield f"{left if i == 0 else ''} &= {first}".strip()
+            yield from (rf"&\quad + {piece}" for piece in others)
+    if line.remark:
+        yield rf"&\quad {line.remark}"
+
+
+def _width(formula: str) -> int:
+    return len(re.sub(r"\\[A-Za-z]+|[\\{}^_ ]", "", formula))
+
+
+def _pieces(side: str) -> Iterator[str]:
+    """A side in pieces that fit in a row, cut at a + outside of parentheses and braces."""
+    terms, depth, start = [], 0, 0
+    for found in re.finditer(r"\\.|[{(]|[)}]|(?<= )\+(?= )", side):
+        mark = found[0]
+        depth += (mark in "{(") - (mark in ")}")
+        if mark == "+" and depth == 0:
+            terms.append(side[start : found.start()].strip())
+            start = found.end()
+    terms.append(side[start:].strip())
+    piece = terms[0]
+    for term in terms[1:]:
+        if _width(piece + term) > WIDTH:
+            yield piece
+            piece = term
+        else:
+            piece = f"{piece} + {term}"
+    yield piece
 
 
 def explain(
-    root: Value, wrt: Value | list[Value] | tuple[Value, ...] | None = None, *, closed: bool = False
+    root: Value,
+    wrt: Value | str | Sequence[Value | str] | None = None,
+    *,
+    closed: bool = False,
 ) -> Explanation:
-    """How the derivatives of `root` come about, by hand: those of directly connected nodes, then the chain rule.
+    """How the derivatives of `root` come about, by hand.
 
-    With `wrt`, a node or several, only what its derivative is made of; without, all nodes and their values.
+    First those of directly connected nodes, then the chain rule. With `wrt`, a node or its label or
+    several of them, only what its derivative is made of; without, all nodes and their values.
     `closed` adds the derivative with respect to `wrt`, or to every leaf, in terms of the leaves.
 
     >>> a, b = Value(2.0, "a"), Value(1.0, "b")
     >>> e = ((a + b).named("c") * (b + 1).named("d")).named("e")
-    >>> explain(e, wrt=b, closed=True)
+    >>> explain(e, wrt="b", closed=True)
     Directly connected nodes
       ∂c/∂b = 1
       ∂d/∂b = 1
@@ -221,42 +159,71 @@ def explain(
       ∂e/∂b = (b + 1) + (a + b) = (1 + 1) + (2 + 1) = 5
 
     (∂e/∂b)|_c is the derivative of e for b with c held, where e uses b both directly and through c.
-    Raises ValueError if `wrt` is a constant or no part of the graph, or if a closed form is too long to read.
+    Every `=` is true: where a textbook's formula is not, as 0·log(0) = 0, the number stands alone.
+    Raises ValueError if `wrt` is a constant or no part of the graph, if several nodes have that
+    label, or if a closed form is too long to read.
     """
+    if not isinstance(root, Value):
+        raise TypeError(f"explain: expected a Value, got {type(root).__name__}")
     taken = steps(root)
-    sources = None if wrt is None else _places(root, wrt if isinstance(wrt, list | tuple) else [wrt])
+    wanted = None if wrt is None else list(wrt) if isinstance(wrt, list | tuple) else [wrt]
+    sources = None if wanted is None else [_place(root, each) for each in wanted]
     return Explanation(lambda notation: _sections(Writer(taken, notation), sources, closed))
 
 
-def _places(root: Value, sources: Sequence[Value]) -> list[int]:
-    """Where the sources are in the topological order."""
-    place = {node: i for i, node in enumerate(topological_order(root))}
-    for node in sources:
-        if not isinstance(node, Value):
-            raise TypeError(f"explain: wrt is a Value or a sequence of Values, got {type(node).__name__}")
-        if node.op is constant:
-            advice = "make it a Value to have a derivative for it"
-            raise ValueError(f"explain: {node!r} is a constant, a number written in a formula; {advice}")
-        if node not in place:
-            raise ValueError(f"explain: {node!r} is no part of the graph of {root!r}; choose a node that it depends on")
-    return [place[node] for node in sources]
+def _place(root: Value, source: object) -> int:
+    """Where a source is among the nodes that are shown."""
+    order = visible(root)
+    if isinstance(source, str):
+        source = _labelled(source, order)
+    if not isinstance(source, Value):
+        kind = type(source).__name__
+        raise TypeError(f"explain: wrt is a Value, a label or several of them, got {kind}")
+    if source.op is constant:
+        advice = "make it a Value to have a derivative for it"
+        reason = f"is a constant, a number written in a formula; {advice}"
+        raise ValueError(f"explain: {source!r} {reason}")
+    place = {node: i for i, node in enumerate(order)}
+    if source in place:
+        return place[source]
+    if source in set(topological_order(root)):
+        reason = "is inside of a softmax or a loss, which is shown as one step"
+        raise ValueError(f"explain: {source!r} {reason}; choose what goes into it")
+    reason = f"is no part of the graph of {root!r}"
+    raise ValueError(f"explain: {source!r} {reason}; choose a node that it depends on")
+
+
+def _labelled(label: str, order: Sequence[Value]) -> Value:
+    found = [node for node in order if node.label == label]
+    if len(found) != 1:
+        many = "no node has" if not found else f"{len(found)} nodes have"
+        labels = ", ".join(repr(each.label) for each in order if each.label) or "none"
+        advice = f"choose one of {labels}" if not found else "give the Value itself"
+        raise ValueError(f"explain: {many} the label {label!r}; {advice}")
+    return found[0]
 
 
 def _sections(writer: Writer, sources: Sequence[int] | None, closed: bool) -> list[Section]:
-    taken = [step for step in writer.backward.values() if sources is None or writer.depends(step.index, sources)]
+    every = writer.backward.values()
+    taken = [step for step in every if sources is None or writer.depends(step.index, sources)]
     pairs = [(term, step.index) for step in reversed(taken) for term in step.terms]
-    direct = [writer.local(term, node) for term, node in sorted(pairs, key=lambda pair: pair[0].user)]
+    pairs.sort(key=lambda pair: pair[0].user)
+    asked = sources
+    if sources is None:
+        asked = [i for i, step in writer.forward.items() if step.op is None]
+    values = [] if sources is not None else [Line(writer.value(s)) for s in writer.forward.values()]
+    direct = [Line(writer.local(term, node), writer.remark(term, node)) for term, node in pairs]
     chain = [
-        writer.adjoint(step)
+        Line(writer.adjoint(step))
         for step in taken
-        if not writer.is_direct(step) and (step.index != writer.root or step.index in (sources or ()))
+        if not writer.is_direct(step)
+        and (step.index != writer.root or step.index in (sources or ()))
     ]
-    asked = [i for i, step in writer.forward.items() if step.op is None] if sources is None else sources
     sections = [
-        ("Values", [writer.value(step) for step in writer.forward.values()] if sources is None else []),
+        ("Values", values),
         ("Directly connected nodes", direct),
         ("Chain rule", chain),
-        ("Closed form", [writer.closed(i) for i in asked] if closed else []),
+        ("Closed form", [Line(writer.closed(i)) for i in asked or ()] if closed else []),
     ]
     return [section for section in sections if section[1]]
 
@@ -272,7 +239,9 @@ def table(operations: Iterable[Op] | None = None) -> str:
     """
     if operations is None:
         operations = [op for name, op in OPS.items() if name in RESERVED and name not in HELPERS]
-    head = "| function | is written | derivative for each argument | defined for |\n|---|---|---|---|"
+    head = (
+        "| function | is written | derivative for each argument | defined for |\n|---|---|---|---|"
+    )
     return "\n".join([head, *map(_row, operations)])
 
 
@@ -282,4 +251,6 @@ def _row(op: Op) -> str:
     partials = differentiate(op, Symbol(op, args), args, [True] * len(args))
     derivatives = ", ".join("none" if p is None else f"`{write(p, TEXT)}`" for p in partials)
     cells = [f"`{op.name}`", f"`{op.written(names)}`", derivatives, op.domain or ""]
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace(
+        "|  |", "| |"
+    )

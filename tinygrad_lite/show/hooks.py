@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from .mathml import CLEAN, END, HOOK, START, WORDS, held, math
+from .naming import DIGITS
 from .notation import LATEX
 from .steps import Backward, Forward
 
@@ -60,6 +61,8 @@ _LETTER = re.compile(r"([A-Za-z]+|[α-ωΓ-Ω])(_?\d+|_[A-Za-z]+|[₀-₉]+)?")
 class _MathML(type(LATEX)):  # type: ignore[misc]  # whatever class LaTeX's is
     """As LaTeX, with a hook for each number that has a key."""
 
+    follows = True
+
     @staticmethod
     def name(label: str) -> str:
         if _LETTER.fullmatch(label):
@@ -67,9 +70,9 @@ class _MathML(type(LATEX)):  # type: ignore[misc]  # whatever class LaTeX's is
         return WORDS.format(label.translate(CLEAN))
 
     @staticmethod
-    def number(x: float) -> str:
+    def number(x: float, digits: int = DIGITS) -> str:
         if not isinstance(x, Hooked):
-            return str(LATEX.number(x))
+            return str(LATEX.number(x, digits))
         # The sign says to who sets parentheses that the number may be negative.
         return f"-{START}{x.key} {float(x)!r}{END}"
 

@@ -11,8 +11,8 @@ import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from .latex import GREEK
 from .naming import shown
-from .notation import _GREEK
 
 START, END = "\ue000", "\ue001"
 """Around a hook, in characters for private use, which are taken out of every name."""
@@ -72,7 +72,7 @@ _SIGNS = {
     "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "vert": "|",
     "times": "×", "pm": "±", "bmod": "mod", "to": "→", "in": "∈", "quad": "\u2003",
 }  # fmt: skip
-_LETTERS = {word: char for char, word in _GREEK.items()} | {
+_LETTERS = {word: char for char, word in GREEK.items()} | {
     "partial": "∂", "infty": "∞", "ell": "ℓ", "varepsilon": "ε", "varphi": "φ", "vartheta": "ϑ",
 }  # fmt: skip
 _TOKEN = re.compile(

@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files import replaced
-from ..value import Value, topological_order
+from ..value import Value
 from .draw import draw
-from .explain import MOST_TERMS, Writer
 from .hooks import MATHML, hooked, sides
 from .javascript import Graph
 from .marks import marked
 from .steps import Backward, Forward, forward, steps
+from .whole import visible
+from .writer import MOST_TERMS, Writer
 
 _SCRIPTS = ("functions.js", "page.js", "numbers.js", "practice.js")
 
 
 def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
-    """The graph of `root` as a page to step through, forward, then backward; `options` as in `draw`.
+    """The graph of `root` as a page to step through, forward and backward; `options` as in `draw`.
 
     It loads nothing from anywhere. Buttons, slider and arrow keys walk the steps, a click on a node
     goes to its step, and `steps.html#7` opens at the seventh; without scripts all steps are shown.
@@ -45,7 +46,7 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
     Raises what `draw` raises.
     """
     taken = steps(root)
-    order = topological_order(root)
+    order = visible(root)
     picture = draw(root, **options)
     stops = _stops(taken)
     branched = {i for i, node in enumerate(order) if node.branched}

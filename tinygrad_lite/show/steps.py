@@ -1,4 +1,8 @@
-"""Both passes over a graph as plain data: what `explain` writes out and `explore` walks through."""
+"""Both passes over a graph as plain data: what `explain` writes out and `explore` walks through.
+
+What they say is the graph as it was recorded: a leaf whose `data` was changed since has the number
+that its users saw.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ..op import Op, constant
 from ..value import Value, topological_order
 from .naming import names
+from .whole import Whole, visible, whole
 
 
 class Arg(namedtuple("Arg", ("index", "name", "number", "partial", "constant"))):
-    """An edge of the graph, as the operation saw it; `partial` is None where no derivative flows."""
+    """An edge of the graph, as the operation saw it; `partial` is None if no derivative flows."""
 
     __slots__ = ()
     index: int
@@ -23,7 +28,10 @@ class Arg(namedtuple("Arg", ("index", "name", "number", "partial", "constant")))
 
 
 class Forward(namedtuple("Forward", ("index", "name", "value", "op", "args"))):
-    """The computation of one node: c = a + b = 2 + 1 = 3. `index` is its place in the topological order."""
+    """The computation of one node: c = a + b = 2 + 1 = 3.
+
+    `index` is its place in `visible(root)`.
+    """
 
     __slots__ = ()
     index: int
@@ -33,10 +41,12 @@ class Forward(namedtuple("Forward", ("index", "name", "value", "op", "args"))):
     args: tuple[Arg, ...]
 
 
-class Term(namedtuple("Term", ("user", "name", "adjoint", "partials"))):
+class Term(namedtuple("Term", ("user", "name", "adjoint", "partials", "product"))):
     """What one user of a node adds to its adjoint: ∂root/∂user · ∂user/∂node.
 
-    `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is their sum.
+    `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is
+    their sum. `product` is the term itself; the product of the two but where an operation chooses:
+    what it did not choose gets 0, whatever the adjoint is.
     """
 
     __slots__ = ()
@@ -44,16 +54,12 @@ class Term(namedtuple("Term", ("user", "name", "adjoint", "partials"))):
     name: str
     adjoint: float
     partials: tuple[float, ...]
+    product: float
 
     @property
     def partial(self) -> float:
         """∂user/∂node."""
         return sum(self.partials[1:], self.partials[0])
-
-    @property
-    def product(self) -> float:
-        """The term itself: adjoint times partial."""
-        return self.adjoint * self.partial
 
 
 class Backward(namedtuple("Backward", ("index", "name", "adjoint", "terms"))):
@@ -67,10 +73,12 @@ class Backward(namedtuple("Backward", ("index", "name", "adjoint", "terms"))):
 
 
 def steps(root: Value) -> list[Forward | Backward]:
-    """The forward pass in topological order, then the backward pass in reverse; constants take part in neither.
+    """The forward pass in topological order, then the backward pass in reverse.
 
-    The backward pass is in pull form, one step a node with all its terms, and touches no `grad`: `adjoint` is what
-    `root.backward()` would write there, to the last bit.
+    Constants take part in neither; softmax and the losses made of it are one step each. The
+    backward pass is in pull form, one step a node with all its terms, and touches no `grad`:
+    `adjoint` is what `root.backward()` would write there, to the last bit, or where a softmax is
+    one step to rounding.
 
     >>> a, b = Value(2.0, "a"), Value(1.0, "b")
     >>> e = ((a + b).named("c") * (b + 1).named("d")).named("e")
@@ -83,47 +91,99 @@ def steps(root: Value) -> list[Forward | Backward]:
     """
     if not isinstance(root, Value):
         raise TypeError(f"steps: expected a Value, got {type(root).__name__}")
-    every = forward(topological_order(root))
-    taken = [step for step in every if step.op is not constant or step is every[-1]]
-    return [*taken, *_backward(taken, adjoints(every))]
+    every = forward(visible(root))
+    shown = [step for step in every if step.op is not constant or step is every[-1]]
+    return [*shown, *backward(shown)]
 
 
 def forward(order: Sequence[Value]) -> list[Forward]:
-    """The step of each node of a topological order, constants too."""
-    name, place = names(order), {node: i for i, node in enumerate(order)}
-    return [
-        Forward(i, name[node], node.data, node.op, tuple(
+    """The step of each node of `visible(root)`, constants too; or of a whole topological order."""
+    name = names(order)
+    place = {node: i for i, node in enumerate(order)}
+    recorded = _recorded(order[-1])
+    found = []
+    for i, node in enumerate(order):
+        op, nodes, numbers = _seen(node, place)
+        value = recorded.get(node, node.data)
+        wanted = [arg.op is not constant for arg in nodes]
+        partials = _terms(op, 1.0, value, numbers, wanted)
+        args = (
             Arg(place[arg], name[arg], number, partial, arg.op is constant)
-            for arg, number, partial in zip(node.args, node.numbers, node.partials(), strict=True)
-        ))
-        for i, node in enumerate(order)
-    ]  # fmt: skip
+            for arg, number, partial in zip(nodes, numbers, partials, strict=True)
+        )
+        found.append(Forward(i, name[node], value, op, tuple(args)))
+    return found
+
+
+def _recorded(root: Value) -> dict[Value, float]:
+    """The number that each node had when its first user was recorded."""
+    found: dict[Value, float] = {}
+    for node in topological_order(root):
+        for arg, number in zip(node.args, node.numbers, strict=True):
+            found.setdefault(arg, number)
+    return found
+
+
+def _seen(node: Value, among: Collection[Value]) -> Whole:
+    """What a node is computed from; as a whole where what it was recorded from is not shown."""
+    if any(arg not in among for arg in node.args) and (found := whole(node)) is not None:
+        return found
+    return Whole(node.op, node.args, node.numbers)
+
+
+def _terms(
+    op: Op | None, t: float, out: float, args: Sequence[float], wanted: Sequence[bool]
+) -> list[float | None]:
+    """As `Value.terms`: t·∂out/∂arg for each argument."""
+    if op is None or not args:
+        return []
+    try:
+        return op.terms(t, out, args, wanted)
+    except (ArithmeticError, ValueError):
+        return op.terms_ieee(t, out, args, wanted)
+
+
+def backward(forward: Sequence[Forward]) -> list[Backward]:
+    """The step of each node on the way back, from the last one on.
+
+    No `grad` is read or written: explanations and pictures are right before `backward`, and after
+    two.
+    """
+    root = forward[-1].index
+    terms: dict[int, list[Term]] = {step.index: [] for step in forward}
+    adjoints = dict.fromkeys(terms, 0.0) | {root: 1.0}
+    found = []
+    for step in reversed(
+        forward
+    ):  # each node after all its users, whose terms are therefore complete
+        adjoint = adjoints[step.index]
+        mine = tuple(reversed(terms[step.index]))
+        found.append(Backward(step.index, step.name, adjoint, mine))
+        if not mine and step.index != root:
+            continue  # nothing to hand on: 0 times an infinite partial is nan
+        wanted = [arg.partial is not None for arg in step.args]
+        numbers = [arg.number for arg in step.args]
+        products = _terms(step.op, adjoint, step.value, numbers, wanted)
+        edges: dict[int, list[tuple[float, float]]] = {}
+        for arg, product in zip(step.args, products, strict=True):
+            if product is not None and arg.partial is not None and arg.index in terms:
+                adjoints[arg.index] += product
+                edges.setdefault(arg.index, []).append((arg.partial, product))
+        for index, each in edges.items():
+            partials, parts = zip(*each, strict=True)
+            term = Term(step.index, step.name, adjoint, partials, sum(parts[1:], parts[0]))
+            terms[index].append(term)
+    return found
 
 
 def adjoints(forward: Sequence[Forward]) -> list[float]:
-    """The derivative of the last node with respect to each, in the sums of `Value.backward`.
+    """The derivative of the last node with respect to each, in their order.
 
-    No `grad` is read or written: explanations and pictures are right before `backward`, and after two.
+    >>> x = Value(3.0, "x")
+    >>> adjoints(forward(topological_order(x * x)))
+    [6.0, 1.0]
     """
-    found: dict[int, float] = {forward[-1].index: 1.0}
-    for step in reversed(forward):
-        if step.index in found and step.args:
-            for arg, term in zip(step.args, terms(step, found[step.index]), strict=True):
-                if term is not None:
-                    found[arg.index] = found.get(arg.index, 0.0) + term
-    return [found.get(step.index, 0.0) for step in forward]
-
-
-def terms(step: Forward, adjoint: float) -> list[float | None]:
-    """What a node adds to the adjoint of each of its arguments."""
-    op = step.op
-    assert op is not None  # noqa: S101  # it has arguments
-    numbers = [arg.number for arg in step.args]
-    wanted = [arg.partial is not None for arg in step.args]
-    try:
-        return op.terms(adjoint, step.value, numbers, wanted)
-    except (ArithmeticError, ValueError):
-        return op.terms_ieee(adjoint, step.value, numbers, wanted)
+    return [step.adjoint for step in reversed(backward(forward))]
 
 
 def reached(forward: Iterable[Forward], among: Collection[int]) -> dict[int, int]:
@@ -131,26 +191,15 @@ def reached(forward: Iterable[Forward], among: Collection[int]) -> dict[int, int
     found: dict[int, int] = {}
     for step in forward:
         flows = [found[arg.index] for arg in step.args if arg.partial is not None]
-        found[step.index] = functools.reduce(int.__or__, flows, (step.index in among) << step.index)
+        mine = (step.index in among) << step.index
+        found[step.index] = functools.reduce(int.__or__, flows, mine)
     return found
 
 
 def held(step: Forward, node: int, reached: Mapping[int, int]) -> list[str]:
-    """The names of the other arguments that depend on the node: c in (∂e/∂b)|_c, where e uses b directly and by c."""
-    others = {arg.index: arg.name for arg in step.args if arg.partial is not None and arg.index != node}
-    return [name for i, name in others.items() if reached[i] >> node & 1]
+    """The names of the other arguments that depend on the node.
 
-
-def _backward(forward: Sequence[Forward], adjoints: Sequence[float]) -> list[Backward]:
-    terms: dict[int, list[Term]] = {step.index: [] for step in forward}
-    found = []
-    for step in reversed(forward):  # each node after all its users, whose terms are therefore complete
-        adjoint = adjoints[step.index]
-        found.append(Backward(step.index, step.name, adjoint, tuple(reversed(terms[step.index]))))
-        partials: dict[int, list[float]] = {}
-        for arg in step.args:
-            if arg.partial is not None:
-                partials.setdefault(arg.index, []).append(arg.partial)
-        for index, each in partials.items():
-            terms[index].append(Term(step.index, step.name, adjoint, tuple(each)))
-    return found
+    That is c in (∂e/∂b)|_c, where e uses b directly and by c.
+    """
+    others = {arg.index: arg.name for arg in step.args if arg.partial is not None}
+    return [name for i, name in others.items() if i != node and reached[i] >> node & 1]

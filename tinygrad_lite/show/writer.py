@@ -1,0 +1,277 @@
+"""The steps of both passes as formulas, in any notation.
+
+No derivative is written here by hand: the rules of the table run on `Symbol`s, and what they give
+is written down. Each `=` is true: a number gets as many digits as that takes, and what has no true
+formula, such as 0·log(0) = 0, is not written.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..op import OPS
+from ..ops import maximum, minimum
+from .naming import DIGITS
+from .notation import Notation, Symbol, differentiate, evaluated, is_formula, write
+from .steps import Arg, Backward, Forward, Term, held, reached
+from .textbook import WholeOp
+
+MOST_TERMS, MOST_PARTS, MOST_CLOSED_PARTS = 6, 60, 300
+"""How many terms a sum shows, and how many parts a local derivative or a closed form may have."""
+ENOUGH = (DIGITS, 6, 9, 12, 17)
+"""How many digits the numbers of a formula may get."""
+CLOSE = 2e-3
+"""How far a formula at rounded numbers may be from the result, relative to it."""
+
+
+class Writer:
+    """The formulas of steps in one notation.
+
+    Each is a list: the left side, then what it equals, symbols first, the result last.
+    """
+
+    def __init__(self, steps: Sequence[Forward | Backward], notation: Notation) -> None:
+        self.notation = notation
+        self.forward = {step.index: step for step in steps if isinstance(step, Forward)}
+        self.backward = {step.index: step for step in steps if isinstance(step, Backward)}
+        self.root = max(self.forward)
+        self.sources = reached(self.forward.values(), self.forward)
+
+    def depends(self, i: int, sources: Sequence[int]) -> bool:
+        """Whether a derivative flows from node `i` to one of `sources`."""
+        return any(self.sources[i] >> source & 1 for source in sources)
+
+    def value(self, step: Forward) -> list[str]:
+        """c = a + b = 2 + 1 = 3."""
+        left = self._name(step.index, at_left=True)
+        if step.op is None or not step.args:
+            return [left, self.notation.number(step.value)]
+        args = [_symbol(arg) for arg in step.args]
+        shows = args if isinstance(step.op, WholeOp) else self._few_args(args, step.op.lists)
+        return self._equation(left, Symbol(step.op, args), step.value, shows=Symbol(step.op, shows))
+
+    def local(self, term: Term, node: int) -> list[str]:
+        """∂e/∂c = d = 2: the derivative of a user of the node, by the rule of its operation."""
+        symbol = self._local[term.user].get(node)
+        return self._equation(self._local_name(term.user, node), symbol, term.partial)
+
+    def remark(self, term: Term, node: int) -> str:
+        """What is to be said beside a local derivative: which argument was chosen, what is held."""
+        user = self.forward[term.user]
+        name = self.notation.name
+        if user.op is maximum or user.op is minimum:
+            chosen = {name(arg.name): None for arg in user.args if arg.number == user.value}
+            what = "largest" if user.op is maximum else "smallest"
+            verb = "are" if len(chosen) > 1 else "is"
+            return self.notation.words(f"the {what} {verb} ", self._listed(list(chosen)))
+        others = [name(each) for each in held(user, node, self.sources)]
+        if not others:
+            return ""
+        names = self._listed(others)
+        mine, its = name(user.name), name(self.forward[node].name)
+        return self.notation.words(
+            "with ", names, " held fixed: ", mine, " uses ", its, " directly and through ", names
+        )
+
+    def adjoint(self, step: Backward) -> list[str]:
+        """∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b = 2·1 + 3·1 = 5."""
+        if self.is_direct(step):
+            return self.local(step.terms[0], step.index)
+        # What a choice did not choose gets nothing, also where 0 times its adjoint would be nan.
+        terms = [t for t in step.terms if t.product != 0 or not math.isnan(t.adjoint * t.partial)]
+        products = [self._product(term, step.index) for term in terms]
+        left = self.derivative(step.index)
+        if not products:
+            return [left, self.notation.number(step.adjoint)]
+        few = _few(products, self._ellipsis())
+        return self._equation(left, _sum(products), step.adjoint, shows=_sum(few))
+
+    def closed(self, node: int) -> list[str]:
+        """∂e/∂b = (b + 1) + (a + b) = (1 + 1) + (2 + 1) = 5: from the leaves alone.
+
+        Raises ValueError if it is too long to read.
+        """
+        symbol = self._closed[node]
+        name = self.derivative(node)
+        if symbol.parts > MOST_CLOSED_PARTS:
+            size = f"more than {MOST_CLOSED_PARTS} names, numbers and operations"
+            advice = "leave closed=True out to go node by node"
+            raise ValueError(f"explain: the closed form of {name} has {size}; {advice}")
+        return self._equation(name, symbol, self.backward[node].adjoint, most=MOST_CLOSED_PARTS)
+
+    def is_direct(self, step: Backward) -> bool:
+        """Whether the root alone uses this node, so that the local derivative is all there is."""
+        return [term.user for term in step.terms] == [self.root]
+
+    def derivative(self, node: int) -> str:
+        """∂e/∂b, of the root."""
+        return self.notation.derivative.format(self._name(self.root), self._name(node))
+
+    def _equation(
+        self,
+        left: str,
+        symbol: Symbol | None,
+        result: float,
+        *,
+        shows: Symbol | None = None,
+        most: int = MOST_PARTS,
+    ) -> list[str]:
+        """The sides; of the formula as it `shows`, if that is shorter than what it computes."""
+        shows = symbol if shows is None else shows
+        sides = []
+        if symbol is not None and shows is not None and shows.parts <= most:
+            digits = DIGITS if self.notation.follows else _enough(symbol, result)
+            if digits is not None:
+                sides = [
+                    write(shows, self.notation),
+                    write(shows, self.notation, numbers=True, digits=digits),
+                ]
+        return _distinct(left, *sides, self.notation.number(result))
+
+    def _name(self, i: int, *, at_left: bool = False) -> str:
+        label = self.forward[i].name
+        name = self.notation.name(label)
+        unclear = is_formula(label) and (not at_left or any(sign in label for sign in "=<>≤≥≠"))
+        return self.notation.enclosed(name) if unclear else name
+
+    def _local_name(self, user: int, node: int) -> str:
+        """∂c/∂b; but (∂e/∂b)|_c where e uses b directly and also through c, which is held."""
+        others = [self.notation.name(name) for name in held(self.forward[user], node, self.sources)]
+        if not others:
+            return self.notation.derivative.format(self._name(user), self._name(node))
+        return self.notation.direct.format(
+            self._name(user), self._name(node), ",".join(_few(others, self.notation.ellipsis))
+        )
+
+    def _listed(self, names: Sequence[str]) -> str:
+        return ", ".join(_few(names, self.notation.ellipsis))
+
+    def _product(self, term: Term, node: int) -> Symbol:
+        """A term; where the user is the root its adjoint, 1, goes without saying."""
+        partial = Symbol(written=self._local_name(term.user, node), number=term.partial)
+        if term.user == self.root:
+            return partial
+        return Symbol(written=self.derivative(term.user), number=term.adjoint) * partial
+
+    def _ellipsis(self) -> Symbol:
+        return Symbol(written=self.notation.ellipsis)
+
+    def _few_args(self, args: Sequence[Symbol], lists: int) -> list[Symbol]:
+        """The arguments, of which each sequence has at most `MOST_TERMS`."""
+        count = max(lists, 1)
+        each = len(args) // count
+        parts = (args[i * each : (i + 1) * each] for i in range(count))
+        return [symbol for part in parts for symbol in _few(part, self._ellipsis())]
+
+    @functools.cached_property
+    def _local(self) -> dict[int, dict[int, Symbol]]:
+        """∂user/∂arg in the names of the nodes, by the indices of both."""
+        wholes = {
+            (step.op, tuple(arg.name for arg in step.args)): Symbol(
+                name=step.name, number=step.value
+            )
+            for step in self.forward.values()
+            if isinstance(step.op, WholeOp)
+        }
+        found: dict[int, dict[int, Symbol]] = {}
+        for i, step in self.forward.items():
+            out = Symbol(name=step.name, number=step.value)
+            partials = _by_arg(step, out, [_symbol(arg) for arg in step.args])
+            found[i] = {node: _renamed(symbol, wholes) for node, symbol in partials.items()}
+            if step.op is maximum or step.op is minimum:
+                found[i] = {}  # which is chosen is said in a remark
+        return found
+
+    @functools.cached_property
+    def _closed(self) -> dict[int, Symbol]:
+        """∂root/∂node in the names of the leaves."""
+        values: dict[int, Symbol] = {}
+        args: dict[int, list[Symbol]] = {}
+        for i, step in self.forward.items():
+            args[i] = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
+            named = Symbol(name=step.name, number=step.value)
+            values[i] = Symbol.apply(step.op, args[i]) if step.op and step.args else named
+        terms: dict[int, list[Symbol]] = {i: [] for i in self.forward}
+        terms[self.root] = [Symbol(number=1.0)]
+        adjoints: dict[int, Symbol] = {}
+        for i, step in reversed(self.forward.items()):
+            adjoints[i] = _total(reversed(terms[i]))
+            if not terms[i]:
+                continue
+            for node, partial in _by_arg(step, values[i], args[i]).items():
+                terms[node].append(adjoints[i] * partial)
+        return adjoints
+
+
+def _symbol(arg: Arg) -> Symbol:
+    return Symbol(name=None if arg.constant else arg.name, number=arg.number)
+
+
+def _by_arg(step: Forward, out: Symbol, args: Sequence[Symbol]) -> dict[int, Symbol]:
+    """The local derivatives of a step; that for x of x·x is the sum over both edges, x + x."""
+    if step.op is None or not args:
+        return {}
+    partials: list[Any]
+    if step.op is maximum or step.op is minimum:
+        partials = [
+            None if arg.partial is None else Symbol(number=arg.partial) for arg in step.args
+        ]
+    else:
+        partials = differentiate(step.op, out, args, [arg.partial is not None for arg in step.args])
+    found: dict[int, list[Symbol]] = {}
+    for arg, partial in zip(step.args, partials, strict=True):
+        if partial is not None:
+            found.setdefault(arg.index, []).append(partial)
+    return {i: _total(symbols) for i, symbols in found.items()}
+
+
+def _renamed(symbol: Symbol, wholes: dict[Any, Symbol]) -> Symbol:
+    """The formula with p for the softmax that a node p of the graph is."""
+    if symbol.op is None:
+        return symbol
+    if isinstance(symbol.op, WholeOp):
+        return wholes.get((symbol.op, tuple(arg.name for arg in symbol.args)), symbol)
+    return Symbol(symbol.op, [_renamed(arg, wholes) for arg in symbol.args])
+
+
+def _total(symbols: Iterable[Symbol]) -> Symbol:
+    return _sum([symbol for symbol in symbols if symbol.constant != 0])
+
+
+def _sum(terms: Sequence[Symbol]) -> Symbol:
+    if len(terms) == 1:
+        return terms[0]
+    return Symbol(OPS["sum"], terms) if terms else Symbol(number=0.0)
+
+
+def _few(items: Sequence[Any], rest: Any) -> list[Any]:
+    return [*items] if len(items) <= MOST_TERMS else [*items[: MOST_TERMS - 2], rest, items[-1]]
+
+
+def _distinct(*sides: str) -> list[str]:
+    return [side for i, side in enumerate(sides) if i == 0 or side != sides[i - 1]]
+
+
+def _enough(symbol: Symbol, result: float) -> int | None:
+    """How many digits make a formula's numbers give the result; None if no number of them does."""
+    size = _size(symbol)
+    if not _agree(evaluated(symbol), result, size):
+        return None
+    return next((d for d in ENOUGH if _agree(evaluated(symbol, d), result, size)), None)
+
+
+def _agree(x: float, result: float, size: float) -> bool:
+    if math.isnan(x) or math.isnan(result):
+        return math.isnan(x) and math.isnan(result)
+    return x == result or abs(x - result) <= max(CLOSE * abs(result), 1e-15 * size)
+
+
+def _size(symbol: Symbol) -> float:
+    """The size of what is added up: its rounding is no difference."""
+    if symbol.op is None or symbol.op.precedence != 1:
+        return 0.0
+    sizes = [abs(evaluated(arg)) for arg in symbol.args]
+    return max((size for size in sizes if math.isfinite(size)), default=0.0)
