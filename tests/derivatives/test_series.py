@@ -126,6 +126,22 @@ def test_a_direction_of_0_is_no_change() -> None:
     assert tl.jvp(lambda x, y: x * y, [math.inf, 2.0], [1.0, 0]) == (math.inf, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("f", "at", "slope"),
+    [
+        (lambda y: (-2.0) ** y, 2.0, math.nan),
+        (lambda y: Value(-2.0) ** y, 2.0, math.nan),
+        (lambda x: tl.xlogy(x, 0.0), 0.0, -math.inf),
+        (lambda x: tl.taylor(lambda y: x**y, 2.0, 1)[0], -2.0, -4.0),
+        (lambda x: tl.taylor(lambda y: x**y, 2.0, 1)[1], -2.0, math.nan),
+        (lambda x: tl.xlogy(tl.taylor(lambda y: x * y, 1.0, 1)[0], 0.0), 0.0, -math.inf),
+    ],
+)
+def test_a_rule_at_a_pole_of_what_is_constant_raises_nothing(f: Any, at: float, slope: float) -> None:
+    value, found = map(x_data, tl.jvp(f, [at], [1.0]))
+    assert (value, found) == pytest.approx((x_data(f(at)), slope), nan_ok=True)
+
+
 def test_an_infinite_derivative_is_a_coefficient_like_another() -> None:
     assert tl.jvp(tl.sqrt, [0.0], [1.0]) == (0.0, math.inf)
     assert tl.taylor(tl.sqrt, 0.0, 1) == [0.0, math.inf]

@@ -35,7 +35,7 @@ class Level:
 
     def coefficient(self, x: Any, k: int) -> Coefficient:
         """Coefficient k of what is a constant here unless it is a series of this level."""
-        if isinstance(x, Series) and x.level is self:
+        if _is_of(self, x):
             return x[k]
         return x if k == 0 else None
 
@@ -98,7 +98,9 @@ class Series(Operand):
         level = self.level
         if self.terms is None:
             changes = [_change(arg, level) for arg in self.args]
-            self.terms = list(changes_of(self.op, changes, self, self.args))
+            # Of numbers that are no series a rule may raise, as log(x) of the base in (-2)**y.
+            args = [arg if _is_of(level, arg) else Series([arg], level) for arg in self.args]
+            self.terms = list(changes_of(self.op, changes, self, args))
         total = level.sum(level.coefficient(term, k - 1) for term in self.terms)
         return None if total is None else level.at(div, total, float(k))
 
@@ -140,7 +142,8 @@ def _series(op: Op, args: Sequence[Any], *, raises: bool | None = None) -> Serie
     raises = level.is_open if raises is None else raises
     if op is where and isinstance(condition := level.coefficient(args[0], 0), float):
         return _chosen(level, args[1] if condition else args[2], raises)
-    match simpler(op, [None if isinstance(arg, Operand) else arg for arg in args], EXACT):
+    constants = [_constant(level, arg) for arg in args]
+    match simpler(op, constants, EXACT) if None in constants else None:
         case "same", i:
             return args[i]  # type: ignore[no-any-return]
         case "neg", i:
@@ -174,9 +177,20 @@ def _loudly(op: Op, args: Sequence[Coefficient]) -> Coefficient:
     return max(kinds, key=lambda kind: kind.rank).apply(op, args)
 
 
+def _is_of(level: Level, x: Any) -> bool:
+    return isinstance(x, Series) and x.level is level
+
+
+def _constant(level: Level, x: Any) -> float | None:
+    """The number that it is at all points, None if there is no such."""
+    if _is_of(level, x) and not x.flows:
+        x = x.known[0]
+    return x if isinstance(x, float) else None
+
+
 def _flows(x: Any, level: Level) -> bool:
     """Whether coefficients after the first may be there."""
-    return isinstance(x, Series) and x.level is level and x.flows
+    return _is_of(level, x) and bool(x.flows)
 
 
 def _is_flat(op: Op) -> bool:
@@ -197,7 +211,7 @@ def _chosen(level: Level, x: Any, raises: bool) -> Series:
     is_zero = isinstance(start, float) and start == 0
     if is_zero and not raises and not _flows(x, level):
         return Series([None], level)
-    return x if isinstance(x, Series) and x.level is level else Series([x], level)
+    return x if _is_of(level, x) else Series([x], level)
 
 
 # Coefficient k, for what has a shorter way to it than its derivative
