@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..op import Op
@@ -106,3 +108,19 @@ def check_count(name: str, what: str, x: Any) -> None:
     """Raise ValueError unless `x` is a whole number, 1 or more."""
     if not hasattr(x, "__index__") or x < 1:
         raise ValueError(f"{name}: expected a whole number of {what} >= 1, got {x!r}")
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: for what makes many objects and no cycles that it drops.
+
+    Python would look through all of them again whenever there are a quarter more, which takes as
+    long as the rest.
+    """
+    was_enabled = gc.isenabled()
+    try:
+        gc.disable()
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -120,26 +120,6 @@ class Points:
         return result.reshape((*own, *tail))
 
 
-def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
-    """For each group the directions in which one number of all moves by 1, along a first axis."""
-    counts = [group.size or 1 for group in groups]
-    eye, found, first = np().eye(sum(counts)), [], 0
-    for group, count in zip(groups, counts, strict=True):
-        found.append(eye[:, first : first + count].reshape(len(eye), *[1] * axes, *group.tail))
-        first += count
-    return found
-
-
-def columns(moved: Any, groups: Sequence[Group]) -> list[Any]:
-    """What unit directions gave, by groups: of a list along the last axis."""
-    found, first = [], 0
-    for group in groups:
-        part = moved[first : first + (group.size or 1)]
-        found.append(part[0] if group.size is None else np().moveaxis(part, 0, -1))
-        first += len(part)
-    return found
-
-
 @functools.lru_cache(maxsize=256)
 def together(shapes: tuple[Shape, ...]) -> tuple[Shape, int]:
     """The shape that shapes broadcast to, and how many points that are."""

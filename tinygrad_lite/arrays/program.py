@@ -28,20 +28,19 @@ warning.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..value import Value
 from . import answers, dask
 from .answers import Form, Kind
 from .checks import check_graph, check_parameters, is_list
+from .directions import along, columns, lost, unit_directions
 from .instruct import Plan, planned
-from .kernels import check_count, np, packed
-from .points import Group, Points, columns, real_numbers, unit_directions
+from .kernels import check_count, np, packed, uncollected
+from .points import Group, Points, real_numbers
 from .roll import rolled
 from .run import Run, Spare
 
@@ -127,7 +126,8 @@ class Program:
     ) -> tuple[Any, Any]:
         """The output, and how it moves where each input moves as its direction says.
 
-        Directions are arrays like those of the inputs, and broadcast with them.
+        Directions are arrays like those of the inputs, and broadcast with them. A 0 in them is no
+        change at all: nothing flows from there, not even where a slope is infinite.
 
         >>> x, y = Value(1.0), Value(2.0)
         >>> compile(x * y, [x, y]).jvp([[1.0, 2.0], 3.0], [1.0, 0.5])
@@ -136,9 +136,14 @@ class Program:
         for name, given in (("arrays", arrays), ("directions", directions)):
             if len(given) != len(self._groups):
                 raise TypeError(f"program: expected {len(self._groups)} {name}, got {len(given)}")
+        if dask.is_lazy([*arrays, *directions]):
+            raise TypeError("program: jvp takes arrays, got Dask's; map it over the blocks")
         more = {"directions": self._groups}
         results = self._results(answers.directional, [*arrays, *directions], threads, **more)
         values, moved = _parted(results, 2)
+        if any(lost(moved, values)):
+            slopes = _parted(self._results(answers.slopes, arrays, threads), len(values))
+            moved = along(slopes, directions, self._groups, moved)
         return (values, moved) if self._several else (values[0], moved[0])
 
     def jacobian(self, *arrays: Any, threads: int = 1) -> Any:
@@ -151,12 +156,11 @@ class Program:
         >>> compile([x * y, x + y], [[x, y]]).jacobian([3.0, 4.0])
         [[array([4., 3.])], [array([1., 1.])]]
         """
-        counts = [group.size or 1 for group in self._groups]
-        if sum(counts) >= len(self._outputs):
-            found = self._results(answers.slopes, arrays, threads)
-            return _parted(found, len(self._outputs)) if self._several else found
         moved = self._moved(answers.directional, arrays, self._groups, threads, None)
-        return [columns(each, self._groups) for each in moved]
+        if moved is not None:
+            return [columns(each, self._groups) for each in moved]
+        found = self._results(answers.slopes, arrays, threads)
+        return _parted(found, len(self._outputs)) if self._several else found
 
     def values_at(self, numbers: Any, *arrays: Any, threads: int = 1) -> Any:
         """What a call gives, with `numbers` in place of the `data` of `parameters`.
@@ -178,10 +182,10 @@ class Program:
                [20.,  1.]])
         """
         numbers, groups = self._checked(numbers), [Group(len(self.parameters), None)]
-        if len(self.parameters) >= len(self._outputs):
+        moved = self._moved(answers.parameter_directional, arrays, groups, threads, numbers)
+        if moved is None:
             found = self._results(answers.parameter_slopes, arrays, threads, numbers)
         else:
-            moved = self._moved(answers.parameter_directional, arrays, groups, threads, numbers)
             found = [columns(each, groups)[0] for each in moved]
         return found if self._several else found[0]
 
@@ -319,35 +323,30 @@ class Program:
 
     def _moved(
         self, kind: Kind, arrays: Sequence[Any], groups: Sequence[Group], threads: int, numbers: Any
-    ) -> list[Any]:
-        """The derivatives of the outputs for all that groups hold, along a new first axis."""
+    ) -> list[Any] | None:
+        """The derivatives of the outputs for all that groups hold, along a new first axis.
+
+        None where it is better, or right, to go backwards: there are few outputs; or a 0, of what
+        does not move or was not chosen, has met an infinite slope on the way.
+        """
+        count = len(self._outputs)
+        if sum([group.size or 1 for group in groups]) >= count or dask.is_lazy(arrays):
+            return None
         axes = len(Points(arrays, self._groups).whole)
         results = self._results(
             kind, [*arrays, *unit_directions(groups, axes)], threads, numbers, directions=groups
         )
-        return results[-len(self._outputs) :]
+        moved = results[-count:]
+        if any(lost(moved)):
+            values = self._results(answers.values, arrays, threads, numbers)
+            return None if any(lost(moved, values)) else moved
+        return moved
 
 
 def _parted(results: list[Any], parts: int) -> list[list[Any]]:
     """Results in so many lists."""
     size = len(results) // parts
     return [results[i * size : (i + 1) * size] for i in range(parts)]
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: for what makes many objects and no cycles that it drops.
-
-    Python would look through all of them again whenever there are a quarter more, which takes as
-    long as the rest.
-    """
-    was_enabled = gc.isenabled()
-    try:
-        gc.disable()
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def compile(

@@ -1,0 +1,94 @@
+"""Programs in forward mode: `jvp`, `jacobian`, `jacobian_at`, which go backwards where they must."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from graphs import SMOOTH, functions
+from hypothesis import given
+
+import tinygrad_lite as tl
+from tinygrad_lite import Value
+
+
+def outputs_of(f: Any, xs: list[Value]) -> list[Any]:
+    """Of more outputs than inputs, so that the Jacobian is computed forwards."""
+    return [f(*xs), *[xs[0] * k for k in range(1, len(xs) + 1)]]
+
+
+@given(functions(12, SMOOTH))
+def test_forwards_is_as_backwards(pair: Any) -> None:
+    f, point = pair
+    xs = [Value(x) for x in point]
+    outputs = outputs_of(f, xs)
+    expected = [[slope.data for slope in row] for row in tl.jacobian(outputs, xs)]
+    program = tl.compile(outputs, xs)
+    found = [[float(slope) for slope in row] for row in program.jacobian(*point)]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    direction = [0.5 + i for i in range(len(xs))]
+    moved = program.jvp(point, direction)[1]
+    np.testing.assert_allclose(moved, np.array(expected) @ direction, rtol=1e-9, atol=1e-11)
+
+
+HARD = {  # a function, points in columns, the derivative for each input at each point
+    "a choice before a pole": (lambda x, y: x.relu().sqrt() + y, [[-1.0, 1.0], [2.0, 2.0]], [[0.0, 0.5], [1.0, 1.0]]),
+    "the other one": (lambda x, y: tl.where(x > 0, x, y).sqrt(), [[1.0, 0.0], [0.0, 4.0]], [[0.5, 0.0], [0.0, 0.25]]),
+    "what does not move": (lambda x, y: x.asin() * y, [[1.0, 0.0], [2.0, 2.0]], [[np.inf, 2.0], [np.pi / 2, 0.0]]),
+    "a whole power": (lambda x, y: x**y, [[-2.0, 2.0], [2.0, 1.0]], [[-4.0, 1.0], [np.nan, 2 * np.log(2)]]),
+    "a power that is 1": (lambda x, y: x.sqrt() ** 0 + y, [[0.0, 4.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]]),
+    "an extremum": (lambda x, y: tl.minimum(x, y).sqrt(), [[0.0, 1.0], [1.0, 0.0]], [[np.inf, 0.0], [0.0, np.inf]]),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", HARD)
+def test_a_0_hands_nothing_on_forwards_either(case: str) -> None:
+    f, points, slopes = HARD[case]
+    xs = [Value(1.0), Value(0.5)]
+    program = tl.compile(outputs_of(f, xs), xs)
+    np.testing.assert_allclose(program.jacobian(*points)[0], slopes)
+    for i, expected in enumerate(slopes):
+        direction = [float(i == j) for j in range(2)]
+        assert len(program.jvp(points, direction)[1]) == 3
+        np.testing.assert_allclose(program.jvp(points, direction)[1][0], expected)
+        alone = tl.compile(f(*xs), xs)
+        np.testing.assert_allclose(alone.jvp(points, direction)[1], expected)
+        for point, slope in zip(zip(*points, strict=True), expected, strict=True):
+            np.testing.assert_allclose(tl.jvp(f, point, direction)[1], slope)
+
+
+def test_parameters_that_were_not_chosen_have_slope_0_forwards_too() -> None:
+    x, w, b = Value(1.0), Value(-1.0), Value(2.0)
+    program = tl.compile([w.relu().sqrt() * x + b, x, b * x, w * b], [x], parameters=[w, b])
+    found = program.jacobian_at([-1.0, 2.0], [3.0])
+    np.testing.assert_array_equal(found[0], [[0.0, 1.0]])
+    np.testing.assert_array_equal(found[3], [[2.0, -1.0]])
+
+
+def test_a_list_of_inputs_moves_by_an_array_with_its_axis() -> None:
+    xs, y = [Value(1.0), Value(2.0)], Value(3.0)
+    program = tl.compile(xs[0].relu().sqrt() * y + xs[1], [xs, y])
+    values, moved = program.jvp([[-1.0, 5.0], 3.0], [[[1.0, 10.0], [0.0, 1.0]], 1.0])
+    np.testing.assert_array_equal(values, [5.0, 5.0])
+    np.testing.assert_array_equal(moved, [10.0, 1.0])
+
+
+def test_a_point_without_a_value_leaves_the_others_theirs() -> None:
+    x, y = Value(1.0), Value(1.0)
+    program = tl.compile([(x * y).sqrt(), x + y, x * y], [x, y])
+    with np.errstate(all="raise"):
+        found = program.jacobian([-1.0, 4.0, np.nan], 1.0)
+    np.testing.assert_array_equal(found[0][0], [np.nan, 0.25, np.nan])
+    np.testing.assert_array_equal(found[2][0][:2], [1.0, 1.0])
+
+
+def test_arrays_of_dask_are_refused_in_forward_mode_with_advice() -> None:
+    array = pytest.importorskip("dask.array").from_array(np.arange(4.0), chunks=2)
+    x = Value(1.0)
+    program = tl.compile([x * x, x + 1], [x])
+    with pytest.raises(TypeError, match=r"program: jvp takes arrays, got Dask's; map it over the blocks"):
+        program.jvp([array], [1.0])
+    with pytest.raises(TypeError, match=r"program: slopes: expected arrays of NumPy, got Dask's; compute them first"):
+        program.jacobian(array)

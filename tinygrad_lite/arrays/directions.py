@@ -1,0 +1,59 @@
+"""Directions to differentiate in: unit directions, and what a 0 in one makes of an infinite slope.
+
+A direction is an array of numbers, so forwards a 0 in it meets the slopes on the way as any number
+does, and 0·inf is nan. But what does not move hands nothing on, nor does what was not chosen.
+Backwards it is left out; so that is where the numbers that were lost are looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .kernels import np
+from .points import Group
+
+
+def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
+    """For each group the directions in which one number of all moves by 1, along a first axis."""
+    counts = [group.size or 1 for group in groups]
+    eye, found, first = np().eye(sum(counts)), [], 0
+    for group, count in zip(groups, counts, strict=True):
+        found.append(eye[:, first : first + count].reshape(len(eye), *[1] * axes, *group.tail))
+        first += count
+    return found
+
+
+def columns(moved: Any, groups: Sequence[Group]) -> list[Any]:
+    """What unit directions gave, by groups: of a list along the last axis."""
+    found, first = [], 0
+    for group in groups:
+        part = moved[first : first + (group.size or 1)]
+        found.append(part[0] if group.size is None else np().moveaxis(part, 0, -1))
+        first += len(part)
+    return found
+
+
+def lost(moved: Sequence[Any], values: Sequence[Any] | None = None) -> Iterator[bool]:
+    """For each output whether a derivative is nan where its value, if that is given, is none."""
+    for i, each in enumerate(moved):
+        bad = np().isnan(each)
+        yield bool(bad.any() if values is None else (bad & ~np().isnan(values[i])).any())
+
+
+def along(
+    slopes: Sequence[Sequence[Any]],
+    directions: Sequence[Any],
+    groups: Sequence[Group],
+    moved: Sequence[Any],
+) -> list[Any]:
+    """What each output moves, where that was lost: the sum of slopes times what does not rest."""
+    found = []
+    for row, known in zip(slopes, moved, strict=True):
+        total = np().zeros(np().shape(known))
+        for slope, direction, group in zip(row, directions, groups, strict=True):
+            with np().errstate(all="ignore"):
+                terms = np().where(np().equal(direction, 0), 0.0, slope * np().asarray(direction))
+                total += terms if group.size is None else terms.sum(-1)
+        found.append(np().where(np().isnan(known), total, known))
+    return found
