@@ -273,6 +273,7 @@ COMPLAINTS = [
     (lambda: 1 / Value(0.0), ZeroDivisionError, "div(1.0, 0.0): division by zero"),
     (lambda: Value(0.0) ** -1, ZeroDivisionError, "pow(0.0, -1.0): division by zero"),
     (lambda: Value(-8.0) ** 0.5, ValueError, "pow(-8.0, 0.5): expected a base >= 0 or a whole exponent"),
+    (lambda: Value(-30.0) ** 710.5, ValueError, "pow(-30.0, 710.5): expected a base >= 0 or a whole exponent"),
     (lambda: tl.exp(Value(1000.0)), OverflowError, "exp(1000.0): the result is too large for a float"),
     (lambda: tl.add(1.0), TypeError, "add: expected 2 arguments, got 1"),
     (lambda: tl.exp(1.0, 2.0), TypeError, "exp: expected 1 arguments, got 2"),

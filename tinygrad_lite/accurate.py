@@ -17,6 +17,8 @@ def power(x: float, y: float) -> float:
     try:
         out: float | complex = x**y
     except OverflowError:
+        if x < 0 and y % 1:
+            raise ValueError from None
         return -math.inf if x < 0 and y % 2 == 1 else math.inf
     if isinstance(out, complex):
         raise ValueError
