@@ -276,9 +276,11 @@ def test_without_script_every_step_and_the_whole_picture_show(reader: Any, tmp_p
 
 
 def test_on_paper_every_step_shows(reader: Any) -> None:
+    reader.run("go(8)")
     reader.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert len(reader.shown) == 9
     assert not reader.find("nav")[0].is_displayed()
+    assert len({box.value_of_css_property("fill") for box in reader.find("#n0 path, #n1 path")}) == 1  # neither is lit
     reader.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 

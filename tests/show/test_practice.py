@@ -22,8 +22,7 @@ def student(reader: Any, tmp_path: Path) -> Any:
 def reply(student: Any, text: str) -> str:
     field = student.find("#ask input")[0]
     field.clear()
-    field.send_keys(text)
-    field.submit()
+    field.send_keys(text, "\ue007")  # Enter
     return str(student.find("#ask output")[0].get_property("textContent"))
 
 
@@ -42,6 +41,31 @@ def test_the_names_stay_and_the_numbers_of_the_step_hide(student: Any) -> None:
     student.find("#practice")[0].click()
     assert "= 5" in seen(student)
     assert "∂e/∂b = 5" in {text for _, text in student.written}
+
+
+def test_what_is_hidden_is_not_read_out(student: Any) -> None:
+    names = "∂e/∂b = ∂e/∂c·∂c/∂b + ∂e/∂d·∂d/∂b"
+    assert student.status == f"step 8 of 9 · backward: {names}"
+    assert [each.accessible_name for each in student.find("[aria-current] .formula")] == [names, "", ""]
+    hint = student.find("#ask button")[1]
+    hint.click()
+    hint.click()
+    assert student.shown == [f"{names} = 2·1 + 3·1"]
+    hint.click()
+    assert student.status == f"step 8 of 9 · backward: {names} = 2·1 + 3·1 = 5"
+    student.run("again()")
+    assert student.status == f"step 8 of 9 · backward: {names}"
+
+
+def test_digits_are_typed_into_the_field_and_enter_goes_on(student: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    student.press("5", Keys.ENTER)
+    assert student.find("#ask output")[0].text == "Right."
+    student.browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert student.step == 9
+    student.browser.switch_to.active_element.send_keys("-2")
+    assert student.find("#ask input")[0].get_property("value") == "-2"
 
 
 @pytest.mark.parametrize("answer", ["5", "5.0", "5,0", "10/2", " 5 ", "+5", "0.5e1", "15/3"])
@@ -110,6 +134,13 @@ def test_thirds_within_the_digits_that_are_shown(reader: Any, tmp_path: Path) ->
     assert reply(reader, "1/3") == "Right."
 
 
+def test_large_numbers_within_the_digits_that_are_shown(reader: Any, tmp_path: Path) -> None:
+    root = (tl.Value(1234.0, "a") * tl.Value(5678.0, "b")).named("c")  # 7006652, shown as 7.007e+06
+    reader.open(explore(root, practice=True).save(tmp_path / "large.html"), 2)
+    assert reply(reader, "7.02e6") == "close: four digits are asked for"
+    assert reply(reader, "7.007e+06") == "Right."
+
+
 def test_what_is_given_or_tiny_is_not_asked(reader: Any, tmp_path: Path) -> None:
     a = tl.Value(1e-12, "a")
     reader.open(explore((a * 3).named("b") + 1, practice=True).save(tmp_path / "tiny.html"))
@@ -152,6 +183,10 @@ def test_in_a_sandboxed_frame(student: Any, tmp_path: Path) -> None:
     student.browser.switch_to.frame(student.find("iframe")[0])
     student.find("#next")[0].click()
     assert reply(student, "3") == "Right."
+    student.find("#next")[0].click()
+    student.find("#ask input")[0].send_keys("2")
+    student.find("#ask button")[0].click()
+    assert student.find("#ask output")[0].text == "Right."
     assert not student.find("#link")[0].is_displayed()
     student.browser.switch_to.default_content()
 

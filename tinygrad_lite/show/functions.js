@@ -1,8 +1,8 @@
 // Functions that JavaScript lacks, for what the table computes.
 
-/** x to the y as Python has it: 1 to any power is 1, and so is any number to the 0. */
+/** x to the y as Python has it: 1 to any power is 1, nan too, and so is -1 to an infinite one. */
 function power(x, y) {
-  return x === 1 ? 1 : x ** y;
+  return x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y;
 }
 
 /** What x leaves when divided by y, of y's sign. */
@@ -12,7 +12,9 @@ function remainder(x, y) {
 }
 
 function quotient(x, y) {
-  return Math.round((x - remainder(x, y)) / y);
+  const left = x % y;
+  const whole = Math.round((x - left) / y);
+  return left !== 0 && left < 0 !== y < 0 ? whole - 1 : whole;
 }
 
 /** The series 2/√π e^(-x²) Σ 2^n x^(2n+1) / (1·3·…·(2n+1)); from 3 on, what erfc leaves. */

@@ -168,7 +168,7 @@ class Graph:
         self.steps = steps
         self.labelled = labelled
         self.branched = branched
-        self.rules: dict[tuple[Any, ...], list[str]] = {}
+        self.rules: dict[tuple[Op | None, tuple[bool, ...]], list[str]] = {}
         self.fixed: dict[int, str] = {}
         """Why a node cannot follow."""
         self.rule_of = [self._rule(step) for step in steps]
@@ -181,8 +181,7 @@ class Graph:
         if reason := self._reason(step):
             self.fixed[step.index] = reason
             return -1
-        key = self._key(step)
-        return list(self.rules).index(key) if step.args else -1
+        return list(self.rules).index(_key(step)) if step.args else -1
 
     def _reason(self, step: Forward) -> str:
         """Why a step cannot follow new numbers; else its rule is kept."""
@@ -192,14 +191,10 @@ class Graph:
             return f"the program took an `if` on {step.name}"
         if step.op is not None and step.args:
             try:
-                self.rules.setdefault(self._key(step), _rule(step.op, self._key(step)[1]))
+                self.rules.setdefault(_key(step), _rule(step.op, _key(step)[1]))
             except Exception:  # a rule of the user's may do anything
                 return f"{step.op.name} has no formula in JavaScript"
         return ""
-
-    def _key(self, step: Forward) -> tuple[str, tuple[bool, ...]]:
-        name = step.op.name if step.op is not None else ""
-        return name, tuple(arg.partial is not None for arg in step.args)
 
     def written(self) -> str:
         """The object as JavaScript."""
@@ -220,6 +215,10 @@ class Graph:
         return literal(
             [*row, [arg.partial for arg in step.args]] if rule < 0 and step.args else row
         )
+
+
+def _key(step: Forward) -> tuple[Op | None, tuple[bool, ...]]:
+    return step.op, tuple(arg.partial is not None for arg in step.args)
 
 
 def _rule(op: Op, wanted: Sequence[bool]) -> list[str]:

@@ -2,10 +2,11 @@
 
 const hooks = [...document.querySelectorAll("[data-n]")];
 const original = new Map(hooks.map(hook => [hook, hook.textContent]));
-const formulas = [...document.querySelectorAll(".formula")];
 const recorded = graph.nodes.map(([, number]) => number);
 const [drawing, reset, fixed] = ["draw", "reset", "fixed"].map(byId);
 const fields = new Map();
+const DIVISIONS = ["div", "mod", "floordiv"];
+const OVERFLOWING = ["exp", "exp_difference", "expm1", "sinh", "cosh"];
 let numbers = evaluate(recorded);
 
 // Both passes over the graph, with the numbers of the leaves given.
@@ -22,12 +23,21 @@ function evaluate(leaves) {
 
 function valueOf([name, domain, value], args, found, i) {
   const out = value(...args);
-  if (Number.isFinite(out) || !args.every(Number.isFinite)) return out;
-  const reason = Number.isNaN(out) && domain ? domain
-    : name === "div" || name === "mod" || name === "floordiv" ? "division by zero"
-    : args.every(x => Math.abs(x) < 1) && domain ? domain : "too large";
+  const reason = reasonOf(name, domain, args, out);
+  if (!reason) return out;
   found.errors.set(i, `${name}(${args.map(shown).join(", ")}): ${reason}`);
   return NaN;
+}
+
+/** Why there is no result, as in Python, where a product becomes inf but a function complains. */
+function reasonOf(name, domain, args, out) {
+  if (Number.isFinite(out) || args.some(Number.isNaN)) return "";
+  if (DIVISIONS.includes(name) && args[1] === 0) return "division by zero";
+  if (Number.isNaN(out)) return domain;
+  const areFinite = args.every(Number.isFinite);
+  if (name === "pow") return areFinite && args[0] === 0 ? "division by zero" : "";
+  if (name === "xlogy" ? args[1] === 0 : args.length === 1 && areFinite && domain) return domain;
+  return areFinite && OVERFLOWING.includes(name) ? "too large" : "";
 }
 
 function propagate(found) {
@@ -47,7 +57,7 @@ function addTerms({ values, partials, adjoints }, i) {
     ? partials[i].map(partial => partial === null ? null : adjoints[i] * partial)
     : graph.rules[rule][3](adjoints[i], values[i], ...numbers);
   args.forEach((arg, k) => {
-    if (terms[k] !== null) adjoints[arg] = (adjoints[arg] || 0) + terms[k];
+    if (terms[k] !== null) adjoints[arg] = (adjoints[arg] ?? 0) + terms[k];
   });
 }
 
@@ -74,10 +84,22 @@ function shown(x) {
   if (Number.isNaN(x)) return "nan";
   if (!Number.isFinite(x)) return x < 0 ? "-inf" : "inf";
   if (Object.is(x, -0)) return "-0";
-  if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(x);
-  const [mantissa, exponent] = x.toExponential(3).split("e");
-  if (exponent >= -4 && exponent < 4) return withoutZeros(x.toFixed(3 - exponent));
+  if (isInFull(x)) return String(x);
+  const [mantissa, exponent] = rounded(x).split("e");
+  if (exponent >= -4 && exponent < 4) return withoutZeros(Number(rounded(x)).toFixed(3 - exponent));
   return `${withoutZeros(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+}
+
+function isInFull(x) {
+  return Number.isInteger(x) && Math.abs(x) < 1e6;
+}
+
+/** To four digits; halfway between two, to the even one, as Python does. */
+function rounded(x) {
+  const [, cut, last, rest] = /^(-?\d\.\d\d(\d))(\d+)/.exec(x.toExponential(100));
+  const exponent = x.toExponential(100).split("e")[1];
+  const isHalfway = /^50*$/.test(rest);
+  return isHalfway && last % 2 === 0 ? `${cut}e${exponent}` : x.toExponential(3);
 }
 
 function withoutZeros(digits) {
@@ -91,12 +113,12 @@ function fill() {
     hook.textContent = hook.localName === "mn" ? inMathematics(text, "t" in hook.dataset) : text;
   }
   for (const [i, message] of numbers.errors) complain(i, message);
-  speak();
+  formulas.forEach(speak);
 }
 
 function restore() {
   for (const [hook, text] of original) hook.textContent = text;
-  speak();
+  formulas.forEach(speak);
 }
 
 function inMathematics(text, isTight) {
@@ -105,55 +127,6 @@ function inMathematics(text, isTight) {
   const digits = String(Number(exponent)).replace(/./g, digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)]);
   const written = `${mantissa}·10${digits}`.replace(/^(−?)1·/, "$1");
   return isTight ? `(${written})` : written;
-}
-
-// Formulas as text, for who hears them
-
-function speak() {
-  for (const formula of formulas) {
-    formula.setAttribute("role", "math");
-    formula.setAttribute("aria-label", spoken(formula));
-  }
-}
-
-function spoken(element) {
-  const parts = [...element.children].map(spoken);
-  switch (element.localName) {
-    case "mfrac": return parts[0][0] === "∂" ? parts.join("/") : parts.map(enclosed).join("/");
-    case "msup": return `${parts[0]}^${enclosed(parts[1])}`;
-    case "msub": return withIndex(...parts, element.lastChild.localName === "mn");
-    case "msqrt": return `sqrt(${parts.join("")})`;
-    case "mn": return element.dataset.n ? shownAs(element) : element.textContent;
-    case "mo": return operatorAs(element);
-    case "mi": return element.textContent.normalize("NFKC").replaceAll("𝜕", "∂");
-    default: return element.children.length ? parts.join("") : element.textContent;
-  }
-}
-
-function withIndex(base, index, isNumber) {
-  if (base.endsWith("|")) return `(${base.slice(0, -1)})|_${index}`;
-  return base + (isNumber ? "" : "_") + index;
-}
-
-function shownAs(hook) {
-  const text = hook.textContent.replace("−", "-").replace("∞", "inf");
-  const power = /[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+/.exec(text)?.[0];
-  if (!power) return text;
-  const exponent = [...power].map(digit => "-0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(digit)]).join("");
-  const sign = exponent[0] === "-" ? "-" : "+";
-  const mantissa = text.slice(0, text.indexOf("10" + power)).replace("·", "");
-  return `${/\d/.test(mantissa) ? mantissa : `${mantissa}1`}e${sign}${exponent.replace("-", "").padStart(2, "0")}`
-    + (text.endsWith(")") ? ")" : "");
-}
-
-function operatorAs(element) {
-  const sign = element.textContent.replace("−", "-");
-  const isSpaced = "=+<>≤≥≠".includes(sign) || (sign === "-" && element.getAttribute("form") !== "prefix");
-  return isSpaced ? ` ${sign} ` : sign;
-}
-
-function enclosed(text) {
-  return /[-+·/ ]/.test(text) ? `(${text})` : text;
 }
 
 // Errors in the boxes
@@ -183,12 +156,16 @@ function change(leaves) {
   if (isRecorded) restore();
   else fill();
   reset.hidden = isRecorded;
-  for (const [i, field] of fields) field.value = shownInFull(numbers.values[i]);
+  for (const i of fields.keys()) present(i);
   show(now);
 }
 
-function shownInFull(x) {
-  return String(x).replace("Infinity", "inf");
+/** A field shows what a box does, and all digits to who is in it. */
+function present(i) {
+  const field = fields.get(i);
+  const x = numbers.values[i];
+  field.value = document.activeElement === field ? String(x).replace("Infinity", "inf") : shown(x);
+  field.removeAttribute("aria-invalid");
 }
 
 function addField(i) {
@@ -200,18 +177,22 @@ function addField(i) {
   const place = { x: box.x + 5, y: text.getBBox().y, width: box.width - 10, height: 14.5 };
   for (const [name, value] of Object.entries(place)) frame.setAttribute(name, value);
   field.setAttribute("aria-label", graph.nodes[i][0]);
-  field.value = shownInFull(recorded[i]);
+  field.onfocus = field.onblur = () => field.ariaInvalid || present(i);
   field.onchange = () => enter(i, field);
   frame.append(field);
   text.parentNode.append(frame);
   text.classList.add("behind");
   fields.set(i, field);
+  present(i);
 }
 
 function enter(i, field) {
   const x = read(field.value);
-  field.setAttribute("aria-invalid", Number.isNaN(x));
-  if (Number.isNaN(x)) return;
+  if (Number.isNaN(x)) {
+    field.setAttribute("aria-invalid", true);
+    reset.hidden = false;
+    return;
+  }
   change(numbers.values.map((value, k) => k === i ? x : graph.nodes[k][3].length ? recorded[k] : value));
   again();
 }
@@ -241,19 +222,29 @@ function isFine({ values, adjoints, errors }) {
 
 drawing.onclick = () => {
   const leaves = drawn();
-  if (!leaves) return tell("no whole numbers were found that stay in the domain");
+  tell(leaves ? "" : "no numbers were found that stay in the domain");
+  if (!leaves) return;
   change(leaves);
   again();
   go(1);
 };
 reset.onclick = () => {
+  tell("");
   change(recorded);
   again();
 };
 
+/** What cannot follow and why, and what else there is to say. */
 function tell(message) {
-  fixed.textContent = message;
-  fixed.hidden = !message;
+  const why = new Map();
+  for (const [i, reason] of graph.fixed) why.set(reason, [...(why.get(reason) || []), graph.nodes[i][0]]);
+  const reasons = [...why].map(([reason, names]) => `${some(names)} fixed: ${reason}`);
+  fixed.textContent = [...reasons, message].filter(Boolean).join("; ");
+  fixed.hidden = !fixed.textContent;
+}
+
+function some(names) {
+  return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
 }
 
 function offerFields() {
@@ -261,7 +252,5 @@ function offerFields() {
   leaves.filter(i => graph.labelled.includes(i) && !graph.fixed.has(i)).forEach(addField);
   drawing.hidden = !fields.size;
   if (fields.size) picture.querySelector("svg").setAttribute("role", "group");
-  const why = new Map();
-  for (const [i, reason] of graph.fixed) why.set(reason, [...(why.get(reason) || []), graph.nodes[i][0]]);
-  tell([...why].map(([reason, names]) => `${names.join(", ")} fixed: ${reason}`).join("; "));
+  tell("");
 }

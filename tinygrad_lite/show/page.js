@@ -92,7 +92,7 @@ all.onchange = () => {
 };
 list.onclick = event => {
   const item = event.target.closest("li");
-  if (all.checked && item && !event.target.closest("form")) go(item.value);
+  if (all.checked && item && !event.target.closest("#ask")) go(item.value);
 };
 picture.onclick = event => {
   if (event.target.closest("input")) return;
@@ -101,6 +101,7 @@ picture.onclick = event => {
   if (at[0]) go(at.find(step => step > now) || at[0]);
 };
 document.onkeydown = event => {
+  if (!event.target.closest("input") && /^[-.,\d]$/.test(event.key)) answer.focus();
   const to = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 1, End: steps.length }[event.key];
   const isTyped = event.target.matches("input:not([type=checkbox])");
   if (to === undefined || event.altKey || event.ctrlKey || event.metaKey || isTyped) return;

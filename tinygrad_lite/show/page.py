@@ -25,7 +25,7 @@ from .steps import Backward, Forward, forward, steps
 from .whole import visible
 from .writer import MOST_TERMS, Writer
 
-_SCRIPTS = ("functions.js", "page.js", "numbers.js", "practice.js")
+_SCRIPTS = ("functions.js", "page.js", "numbers.js", "spoken.js", "practice.js")
 
 
 def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:

@@ -2,10 +2,11 @@
 
 const [practice, score] = ["practice", "score"].map(byId);
 const results = new Map(); // step → "right", "hinted" or "shown"
-const form = document.createElement("form");
+// No form: a notebook's frame is sandboxed, which forbids to submit one.
+const form = document.createElement("div");
 form.id = "ask";
 form.innerHTML = `<label>= ? <input autocomplete="off" aria-label="your answer"></label>
-<button>Check</button> <button type="button">Hint</button> <output></output>`;
+<button type="button">Check</button> <button type="button">Hint</button> <output></output>`;
 const [answer, check, hint, reply] = form.querySelectorAll("input, button, output");
 
 /** The key of the number that a step asks for, as of a hook; "" where it is given. */
@@ -24,14 +25,21 @@ function isSecret(step) {
 }
 
 function ask() {
-  for (const [k, item] of steps.entries()) item.classList.toggle("asked", isSecret(k + 1));
+  for (const [k, item] of steps.entries()) hide(item, isSecret(k + 1));
   if (form.parentNode !== steps[now - 1].firstElementChild) {
     reply.textContent = answer.value = "";
     steps[now - 1].firstElementChild.querySelector("small").before(form);
   }
+  say(steps[now - 1]);
   form.hidden = !practice.checked || !isAsked(now);
   for (const each of [answer.parentNode, check, hint]) each.hidden = !isSecret(now);
   keepScore();
+}
+
+function hide(item, isHidden) {
+  if (item.classList.contains("asked") === isHidden) return;
+  item.classList.toggle("asked", isHidden);
+  say(item);
 }
 
 function keepScore() {
@@ -48,9 +56,13 @@ function settle(how, message) {
   next.focus();
 }
 
-form.onsubmit = event => {
-  event.preventDefault();
-  if (!isSecret(now)) return;
+answer.onkeydown = event => {
+  if (event.key !== "Enter") return;
+  event.preventDefault(); // or it would press the button that is in focus next
+  check.onclick();
+};
+
+check.onclick = () => {
   const x = read(answer.value);
   const right = numberOf(keyOf(now));
   if (Number.isNaN(x)) reply.textContent = "a number, please: 5, 0.5, 1/3 or 2e-3";
@@ -60,12 +72,12 @@ form.onsubmit = event => {
 
 /** Whether a number is right as far as the digits of the right one are shown. */
 function isNear(x, right) {
-  return Math.abs(x - right) <= lastDigit(right) * (Number.isInteger(right) ? 0.5 : 1);
+  return Math.abs(x - right) <= lastDigit(right) * (isInFull(right) ? 0.5 : 1);
 }
 
 function lastDigit(x) {
   const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - 3);
-  return Number.isInteger(x) ? Math.min(unit, 1) : unit;
+  return isInFull(x) ? Math.min(unit, 1) : unit;
 }
 
 // Hints: the formula in names, the factors' numbers, the answer.
@@ -79,6 +91,7 @@ hint.onclick = () => {
   const hasNumbers = item.querySelector(".numbers, .local .result");
   const given = hintsOf(now) === 1 && !hasNumbers ? 3 : hintsOf(now) + 1;
   item.dataset.hints = given;
+  say(item);
   if (given === 1) reply.textContent = `in names: ${inNames(item)}`;
   else if (given === 2) reply.textContent = "the numbers of the factors are filled in";
   else settle("shown", "");
@@ -181,7 +194,10 @@ function times(count) {
 /** Ask everything anew. */
 function again() {
   results.clear();
-  for (const item of steps) delete item.dataset.hints;
+  for (const item of steps.filter(each => each.dataset.hints)) {
+    delete item.dataset.hints;
+    say(item);
+  }
   reply.textContent = answer.value = "";
   show(now);
 }
@@ -202,6 +218,6 @@ document.documentElement.classList.add("script");
 document.querySelector("nav").hidden = false;
 practise(document.documentElement.dataset.practice === "true");
 offerFields();
-speak();
+formulas.forEach(speak);
 onhashchange = readAddress;
 readAddress();
