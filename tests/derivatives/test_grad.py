@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
@@ -229,6 +229,60 @@ def test_what_a_function_uses_besides_may_be_values() -> None:
     assert w.grad == 0.0
 
 
+def test_a_mixed_derivative_at_numbers_is_a_number() -> None:
+    mixed = tl.grad(tl.grad(lambda x, y: x**3 * y**2), argnums=1)(2.0, 5.0)
+    assert type(mixed) is float
+    assert mixed == 120.0
+    third = tl.value_and_grad(tl.grad(tl.grad(lambda x, y: x**3 * y**2, argnums=1)))(2.0, 5.0)
+    assert third == (120.0, 120.0)
+    assert set(map(type, third)) == {float}
+
+
+class Line(NamedTuple):
+    slope: float
+    height: float
+
+
+def test_a_tuple_with_names_gives_one_with_names() -> None:
+    assert tl.grad(lambda line, x: line.slope * x + line.height)(Line(2.0, 1.0), 3.0) == Line(3.0, 1.0)
+
+
+def g(x: Any, y: Any) -> Any:
+    return tl.exp(x * y) * tl.sin(y) + tl.where(x > y, x * x, y)
+
+
+@pytest.mark.parametrize("argnums", [0, 1])
+def test_grad_of_a_function_within_jvp_taylor_and_vectorize_is_that_of_values(argnums: int) -> None:
+    slope = tl.grad(g, argnums=argnums)
+    for x, y in [(0.5, 0.25), (-0.5, 0.75)]:
+        expected = [tl.grad(slope, argnums=i)(x, y) for i in range(2)]
+        moved = tl.jvp(slope, [x, y], [1.0, 10.0])
+        assert moved == pytest.approx((slope(x, y), expected[0] + 10 * expected[1]), rel=1e-13)
+        along = tl.taylor(lambda h, x=x, y=y: slope(x + h, y), 0.0, 2)
+        assert along[1] == pytest.approx(expected[0], rel=1e-13)
+        assert along[2] * 2 == pytest.approx(tl.grad(tl.grad(slope))(x, y), rel=1e-13)
+        values, (by_x, _) = tl.vectorize(slope).value_and_grad([x, x], [y, y])
+        assert values == pytest.approx(slope(x, y), rel=1e-13)
+        assert by_x == pytest.approx(expected[0], rel=1e-13)
+
+
+def test_grad_within_jvp_keeps_its_variable_apart() -> None:
+    assert tl.jvp(lambda x: x * tl.grad(lambda y: x + y)(1.0), [1.0], [1.0])[1] == 1.0
+    assert tl.jvp(lambda x: x * tl.grad(lambda y: x * y)(2.0), [3.0], [1.0])[1] == 6.0
+    assert tl.jvp(lambda x: tl.grad(lambda w: w[0] * w[1] * x)([x, 3.0])[1], [2.0], [1.0]) == (4.0, 4.0)
+    assert tl.taylor(lambda x: tl.value_and_grad(lambda: x * x, argnums=())()[0], 3.0, 1) == [9.0, 6.0]
+    with pytest.raises(TypeError, match="grad: expected a function that gives one number, got "):
+        tl.jvp(lambda x: tl.grad(lambda y: [x, y])(x), [1.0], [1.0])
+
+
+def test_a_0_in_the_vector_of_hvp_is_no_change() -> None:
+    x, y = Value(0.0), Value(2.0)
+    f = x.sqrt() + y * y
+    assert data(tl.hvp(f, [x, y], [0.0, 1.0])) == [0.0, 2.0]
+    assert data(tl.hvp(f, [x, y], [0.0, 0.0])) == [0.0, 0.0]
+    assert data(tl.hvp(f, [x, y], np.array([1.0, 0.0]))) == [-math.inf, 0.0]
+
+
 # Random graphs
 
 
@@ -279,6 +333,27 @@ def test_backward_agrees_with_differences(pair: Any) -> None:
         (lambda: tl.grad(Value(1.0), [1.0]), TypeError, "grad: expected Values, got float"),
         (lambda: tl.hvp(Value(1.0), [Value(1.0)], []), ValueError, "hvp: expected a vector of 1 numbers, got 0"),
         (lambda: tl.jacobian([5.0], []), TypeError, "jacobian: expected Values, got float"),
+        (lambda: tl.hessian(5.0, []), TypeError, "hessian: expected Values, got float"),
+        (
+            lambda: tl.hessian(tl.exp, [1.0]),
+            TypeError,
+            "hessian: expected Values, got a function; give what it gives for Values",
+        ),
+        (
+            lambda: tl.jacobian(tl.softmax, [1.0]),
+            TypeError,
+            "jacobian: expected Values, got a function; give what it gives for Values",
+        ),
+        (
+            lambda: tl.jvp(lambda x: tl.grad(x * x, [x])[0], [1.0], [1.0]),
+            TypeError,
+            "grad: expected Values, got Series; within jvp, taylor and vectorize write grad(f)(x)",
+        ),
+        (
+            lambda: tl.vectorize(lambda x: tl.hessian(x * x, [x])[0][0])([1.0]),
+            TypeError,
+            "hessian: expected Values, got Traced; within jvp, taylor and vectorize write grad(f)(x)",
+        ),
         (lambda: tl.grad(Value(1.0)), TypeError, "grad: expected Values to differentiate for; write grad(output, [x])"),
         (
             lambda: tl.grad(tl.exp, 3.0),

@@ -224,21 +224,6 @@ def test_series_of_values_can_be_differentiated_by_grad() -> None:
     assert derivative.data == pytest.approx(math.cos(0.49) - 2 * 0.49 * math.sin(0.49), rel=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("f", "message"),
-    [
-        (lambda x: tl.grad(x * x, [x])[0], "grad: expected Values, got Series"),
-        (lambda x: tl.hessian(x * x, [x])[0][0], "hessian: expected Values, got Series"),
-        (lambda x: tl.grad(lambda y: x * y)(2.0), "grad: expected a function that gives one number, got Series("),
-        (lambda x: tl.grad(lambda y: y * y)(x), "grad: expected numbers or Values to differentiate for, got Series("),
-    ],
-)
-def test_grad_inside_a_series_is_refused(f: Any, message: str) -> None:
-    with pytest.raises(TypeError) as caught:
-        tl.jvp(f, [3.0], [1.0])
-    assert str(caught.value).startswith(message)
-
-
 def leaked(x: Any) -> Any:
     """A series of the inner call, out of that call."""
     kept: list[Any] = []

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..checks import number
+from ..op import Operand, constant, is_scalar
 from ..value import Value, topological_order
 from .graphs import gradients
+from .taylor import jvp
 
 Function = Callable[..., Any]
 
@@ -25,8 +27,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     (6.0, [2.0, 3.0])
 
     Numbers give numbers. Where the arguments or what else `f` uses are Values, so are the results,
-    which can be differentiated again: so such functions nest. Raises TypeError if `f` does not give
-    one number.
+    which can be differentiated again: so such functions nest. Within `jvp`, `taylor` and a
+    function that is vectorized they go forwards, once for each number that they differentiate for.
+    Raises TypeError if `f` does not give one number.
     """
     return _derived("value_and_grad", f, argnums, lambda value, slopes: (value, slopes))
 
@@ -42,25 +45,81 @@ def _derived(
     chosen = list(argnums) if isinstance(argnums, Sequence) else [argnums]
 
     def derived(*args: Any, **options: Any) -> Any:
-        leaves: list[Value] = []
-
-        def variable(x: Any) -> Value:
-            leaves.append(_variable(name, x))
-            return leaves[-1]
-
-        given = list(args)
+        xs: list[Any] = []
         for i in chosen:
             if not 0 <= i < len(args):
                 raise TypeError(
                     f"{name}: expected argument {i} to differentiate for, got {len(args)} arguments"
                 )
-            given[i] = _each(variable, args[i])
-        value, slopes = _differentiated(name, f(*given, **options), leaves)
+            _each(xs.append, args[i])
+
+        def of_numbers(*numbers: Any) -> Any:
+            following = iter(numbers)
+            given = list(args)
+            for i in chosen:
+                given[i] = _each(lambda x: next(following), args[i])
+            return _one_number(name, f(*given, **options))
+
+        value, slopes = _differentiated(name, of_numbers, xs)
         following = iter(slopes)
         found = tuple(_each(lambda x: next(following), args[i]) for i in chosen)
         return result(value, found if isinstance(argnums, Sequence) else found[0])
 
     return derived
+
+
+def _each(function: Callable[[Any], Any], x: Any) -> Any:
+    """What a function makes of each number in `x`, in the form of `x`."""
+    if isinstance(x, dict):
+        return {key: _each(function, each) for key, each in x.items()}
+    if isinstance(x, list | tuple):
+        make = getattr(x, "_make", type(x))  # a tuple with names has it
+        return make([_each(function, each) for each in x])
+    if getattr(x, "shape", ()):
+        import numpy as np
+
+        found = [function(each) for each in x.ravel()]
+        kind = object if any(isinstance(each, Operand) for each in found) else float
+        return np.array(found, kind).reshape(x.shape)
+    return function(x)
+
+
+def _one_number(name: str, output: Any) -> Any:
+    if not is_scalar(output):
+        raise TypeError(f"{name}: expected a function that gives one number, got {output!r}")
+    return output
+
+
+def _differentiated(name: str, f: Function, xs: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The value and the derivatives of f at xs: numbers, Values if there are other leaves."""
+    if any(map(_is_of_a_walk, xs)):
+        return _forwards(f, xs)
+    leaves = [_variable(name, x) for x in xs]
+    output = f(*leaves)
+    if _is_of_a_walk(output):
+        return _forwards(f, xs)
+    if not isinstance(output, Value):
+        return number(output), [0.0] * len(leaves)
+    own = set(leaves)
+    if any(node.op is None and node not in own for node in topological_order(output)):
+        slopes = gradients(name, [output], leaves, {})[0]
+        for leaf in own:  # what a number stood for is one again, in the graph of the derivative
+            leaf.op = leaf.op or constant
+        return output, slopes
+    output.backward()
+    return output.data, [leaf.grad for leaf in leaves]
+
+
+def _is_of_a_walk(x: Any) -> bool:
+    """Whether it is a number of `jvp`, `taylor` or `vectorize`, which has no graph to go back."""
+    return isinstance(x, Operand) and not isinstance(x, Value)
+
+
+def _forwards(f: Function, xs: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The same by `jvp`, once for each number: it can be part of those walks."""
+    count = len(xs)
+    found = [jvp(f, xs, [float(i == j) for j in range(count)]) for i in range(count)]
+    return found[0][0] if found else f(), [slope for _, slope in found]
 
 
 def _variable(name: str, x: Any) -> Value:
@@ -73,33 +132,3 @@ def _variable(name: str, x: Any) -> Value:
         raise TypeError(
             f"{name}: expected numbers or Values to differentiate for, got {x!r}"
         ) from None
-
-
-def _each(function: Callable[[Any], Any], x: Any) -> Any:
-    """What a function makes of each number in `x`, in the form of `x`."""
-    if isinstance(x, dict):
-        return {key: _each(function, each) for key, each in x.items()}
-    if isinstance(x, list | tuple):
-        return type(x)([_each(function, each) for each in x])
-    if getattr(x, "shape", ()):
-        import numpy as np
-
-        found = [function(each) for each in x.ravel()]
-        kind = object if any(isinstance(each, Value) for each in found) else float
-        return np.array(found, kind).reshape(x.shape)
-    return function(x)
-
-
-def _differentiated(name: str, output: Any, leaves: list[Value]) -> tuple[Any, list[Any]]:
-    """The value and the derivatives for the leaves: numbers, Values if there are other leaves."""
-    if not isinstance(output, Value):
-        try:
-            return number(output), [0.0] * len(leaves)
-        except TypeError:
-            got = f"got {output!r}"
-            raise TypeError(f"{name}: expected a function that gives one number, {got}") from None
-    own = set(leaves)
-    if any(node.op is None and node not in own for node in topological_order(output)):
-        return output, gradients(name, [output], leaves, {})[0]
-    output.backward()
-    return output.data, [leaf.grad for leaf in leaves]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
+from ..op import Operand
 from ..ops import dot, stop_gradient
-from ..value import Value
+from ..value import Value, constant_of
 from .functions import Function, grad_of
 from .graphs import Memo, gradients
 
@@ -74,7 +75,7 @@ def hessian(output: Value, inputs: Values) -> Any:
     [[Value(6.0), Value(4.0)], [Value(4.0), Value(0.0)]]
     """
     memo: Memo = {}
-    xs = _values("hessian", inputs)
+    (output,), xs = _values("hessian", _alone(output)), _values("hessian", inputs)
     (first,) = gradients("hessian", [output], xs, memo)
     return _shaped(gradients("hessian", first, xs, memo), inputs, inputs)
 
@@ -89,12 +90,21 @@ def hvp(output: Value, inputs: Values, vector: Sequence[Value | float]) -> Any:
     Raises ValueError if the vector's length is not that of `inputs`.
     """
     memo: Memo = {}
-    xs, direction = _values("hvp", inputs), _flat(vector)
+    (output,), xs = _values("hvp", _alone(output)), _values("hvp", inputs)
+    direction = _flat(vector)
     if len(direction) != len(xs):
         raise ValueError(f"hvp: expected a vector of {len(xs)} numbers, got {len(direction)}")
     (first,) = gradients("hvp", [output], xs, memo)
-    product = dot(first, [stop_gradient(v) for v in direction])
+    # A number 0 is no change at all: times an infinite derivative it would be nan.
+    pairs = [(g, v) for g, v in zip(first, direction, strict=True) if isinstance(v, Value) or v]
+    product = dot([g for g, _ in pairs], [stop_gradient(v) for _, v in pairs])
+    if not isinstance(product, Value):  # nothing changes
+        product = constant_of(product)
     return _shaped(gradients("hvp", [product], xs, memo)[0], inputs)
+
+
+def _alone(output: Any) -> Any:
+    return output if callable(output) else [output]
 
 
 def _flat(given: Any) -> list[Any]:
@@ -104,10 +114,14 @@ def _flat(given: Any) -> list[Any]:
 def _values(name: str, given: Any) -> list[Value]:
     if isinstance(given, Value):
         raise TypeError(f"{name}: expected a sequence of Values, got one Value; put it in a list")
+    if callable(given):
+        raise TypeError(f"{name}: expected Values, got a function; give what it gives for Values")
     nodes = _flat(given)
     for node in nodes:
         if not isinstance(node, Value):
-            raise TypeError(f"{name}: expected Values, got {type(node).__name__}")
+            is_walk = isinstance(node, Operand)
+            advice = "; within jvp, taylor and vectorize write grad(f)(x)" if is_walk else ""
+            raise TypeError(f"{name}: expected Values, got {type(node).__name__}{advice}")
     return nodes
 
 

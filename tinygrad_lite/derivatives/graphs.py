@@ -87,8 +87,12 @@ def node_in(arg: Any) -> Node:
 
 
 def key_of(op: Op | None, args: Sequence[Any]) -> tuple[Any, ...]:
-    """What makes one record of an operation the same as another; `repr` tells -0.0 from 0.0."""
-    return op, *(arg if isinstance(arg, Operand) else repr(arg) for arg in args)
+    """What makes one record of an operation the same as another; `repr` tells -0.0 from 0.0.
+
+    Operands are known by their `id`, not their hash, which that of `vectorize` refuses: what is
+    kept under the key holds them.
+    """
+    return op, *(id(arg) if isinstance(arg, Operand) else repr(arg) for arg in args)
 
 
 def record(op: Op, args: Sequence[Node], memo: Memo) -> Node:
