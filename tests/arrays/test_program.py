@@ -433,6 +433,16 @@ def test_an_output_may_be_constant_or_an_input():
     assert (values.tolist(), slope.tolist()) == ([1.0, 1.0], [0.0, 0.0])
 
 
+def test_a_power_of_0_hands_on_a_derivative_of_0_as_backward_does():
+    x = Value(1.0)
+    y = tl.acos(x) ** 0
+    value, (slope,) = compile(y, [x]).value_and_grad([1.0, 0.5])
+    y.backward()
+    assert value.tolist() == [1.0, 1.0]
+    assert math.isnan(x.grad)  # 0·inf, as in PyTorch
+    np.testing.assert_array_equal(slope, [math.nan, 0.0])
+
+
 def test_several_outputs_give_lists():
     a, b = Value(1.0), Value(2.0)
     program = compile([a * b, a + b, a], [a, b])

@@ -42,9 +42,7 @@ def _divide(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | No
 
 def _power(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
     x, exponent = args[0], numbers[1]
-    if exponent == 0.0:
-        return graph.constant(1.0)
-    if exponent == 1.0:
+    if exponent == 1.0:  # x**0 stays: its derivative is 0, and 0·inf below it nan, as in backward
         return x
     if exponent == 2.0:
         return graph.elementwise("square", (x,))
