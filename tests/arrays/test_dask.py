@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
+import routes
 
 import tinygrad_lite as tl
 import tinygrad_lite.arrays.dask
@@ -107,6 +108,16 @@ def test_points_of_any_shape_broadcast_and_several_outputs_stay_apart(da, shapes
     lazy = [da.from_array(array, chunks=size) for array, size in zip(arrays, (2, 1, 3), strict=True)]
     assert_equal(program(*lazy), program(*arrays))
     assert_equal(program.value_and_grad(*lazy), program.value_and_grad(*arrays))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_graphs_give_what_they_give_over_arrays(da, seed):
+    graph = routes.drawn(seed)
+    leaves = [Value(x) for x in graph.point]
+    program = tl.compile(graph(*leaves), leaves)
+    columns = np.array(routes.points_of(graph, routes.ORDINARY)).T
+    lazy = [da.from_array(column, chunks=5) for column in columns]
+    assert_equal(program.value_and_grad(*lazy), program.value_and_grad(*columns))
 
 
 def test_numpy_arrays_and_numbers_join_dask_arrays(da):
