@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,29 @@ def page() -> Page:
 
 def test_the_page_of_the_worksheet_is_small(page: Page) -> None:
     assert 15_000 < len(page.html.encode()) < 45_000
+
+
+def network_of_sixty_boxes() -> tl.Value:
+    layer = [tl.Value(0.25, "x1"), tl.Value(-0.5, "x2")]
+    for depth, count in enumerate((4, 3, 1), 1):
+        weights = [[tl.Value(0.1 * i - 0.2 * j, f"w{depth}{i}{j}") for j in range(len(layer))] for i in range(count)]
+        biases = [tl.Value(0.1 * i, f"b{depth}{i}") for i in range(count)]
+        layer = [(tl.dot(w, layer) + b).tanh().named(f"h{depth}{i}") for i, (w, b) in enumerate(zip(weights, biases, strict=True))]
+    return layer[0] - tl.Value(1.0, "y")
+
+
+def formula_of_sixty_boxes() -> tl.Value:
+    layer = [tl.Value(0.25 + i / 8, f"x{i}") for i in range(16)]
+    while len(layer) > 1:
+        layer = [(x * y - x / y).sigmoid() if i % 2 else x.exp() + y for i, (x, y) in enumerate(zip(layer[::2], layer[1::2], strict=True))]
+    return layer[0]
+
+
+@pytest.mark.parametrize("make", [network_of_sixty_boxes, formula_of_sixty_boxes])
+def test_a_page_of_sixty_boxes_has_less_than_150_kilobytes(make: Callable[[], tl.Value]) -> None:
+    root = make()
+    assert 59 <= len(tl.topological_order(root)) <= 60
+    assert len(explore(root).html.encode()) < 150_000
 
 
 def test_nothing_in_it_points_elsewhere(page: Page) -> None:
@@ -207,7 +231,7 @@ def test_a_screen_reader_finds_names_and_roles(reader: Any) -> None:
     roles = {(e.aria_role, e.accessible_name.strip()) for e in reader.find("#back, #next, #slider, #all, #steps, #picture svg")}
     assert roles == {
         ("button", "Back"), ("button", "Next"), ("slider", "Step"), ("checkbox", "all steps"),
-        ("list", "Steps of both passes"), ("group", "The graph, from its leaves on the left to its root on the right"),
+        ("list", "Steps of both passes"), ("group", "The graph of e, from its leaves to its root"),
     }  # fmt: skip
     assert reader.find("#status")[0].aria_role == "status"  # a live region: it is read out when it changes
     assert [e.get_attribute("value") for e in reader.find("#steps > [aria-current=step]")] == ["1"]
@@ -280,6 +304,7 @@ def test_on_paper_every_step_shows(reader: Any) -> None:
     reader.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert len(reader.shown) == 9
     assert not reader.find("nav")[0].is_displayed()
+    assert {"∂e/∂a = 2", "∂c/∂a = 1", "∂e/∂b = 5", "6"} <= {text for _, text in reader.written}
     assert len({box.value_of_css_property("fill") for box in reader.find("#n0 path, #n1 path")}) == 1  # neither is lit
     reader.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 

@@ -83,7 +83,7 @@ MATHML = _MathML()
 def sides(formula: Sequence[str]) -> list[str]:
     """Each side of an equation in `MATHML` as a `<math>` of its own, so that lines break between.
 
-    The first is what is computed; the last has the class `result`, others `names` or `numbers`.
+    The first is what is computed, the last the result; a side without hooks is one in names.
     """
     left, *others = formula
     others = [
@@ -91,11 +91,8 @@ def sides(formula: Sequence[str]) -> list[str]:
         for i, side in enumerate(others, 1)
         if i == len(others) or not _repeats(side, others[-1])
     ]
-    written = [math("", left)]
-    for side in others[:-1]:
-        kind = "numbers" if START in side else "names"
-        written += _pieces(kind, f"={side}")
-    return written + [math("result", f"={side}") for side in others[-1:]]
+    pieces = [piece for side in others for piece in _pieces(f"={side}")]
+    return [math(piece) for piece in (left, *pieces)]
 
 
 def _repeats(side: str, result: str) -> bool:
@@ -107,7 +104,7 @@ def _plain(side: str) -> str:
     return HOOK.sub(lambda found: str(LATEX.number(held(found)[1])), side)
 
 
-def _pieces(kind: str, side: str) -> Iterator[str]:
+def _pieces(side: str) -> Iterator[str]:
     """A side, cut before each + that stands outside of parentheses and braces."""
     braces, parentheses, start = 0, 0, 0
     for found in re.finditer(r"\ue002[^\ue003]*\ue003|\\.|[{}()+]", side):
@@ -116,6 +113,6 @@ def _pieces(kind: str, side: str) -> Iterator[str]:
         if braces == 0:
             parentheses += (mark == "(") - (mark == ")")
             if mark == "+" and parentheses == 0:
-                yield math(kind, side[start : found.start()])
+                yield side[start : found.start()]
                 start = found.start()
-    yield math(kind, side[start:])
+    yield side[start:]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..op import Op, Operand
+from ..simplify import EXACT, simpler
 from .steps import Forward
 
 MOST_NODES = 60
@@ -85,7 +86,11 @@ class Variable(Operand):
 
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Any:
-        """One more line, or those of the operation's own rule for arrays."""
+        """One more line, or those of the operation's own rule for arrays, or what is simpler."""
+        constants = [None if isinstance(arg, Variable) else float(arg) for arg in args]
+        if isinstance(simple := simpler(op, constants, EXACT), tuple):
+            kind, i = simple
+            return args[i] if kind == "same" else _line(FUNCTIONS["negative"], args[i])
         if not isinstance(op.array, str) and op.array is not None:
             return op.array(*args)
         template = OWN.get(op.name, "") if op.array is None else FUNCTIONS.get(str(op.array), "")
@@ -97,8 +102,13 @@ class Variable(Operand):
 
 def _line(template: str, *args: Any) -> Variable:
     lines: list[str] = next(arg.lines for arg in args if isinstance(arg, Variable))
+    formula = template.format(*map(_operand, args))
+    for line in lines:
+        name, _, known = line.partition(" = ")
+        if known == formula:
+            return Variable(name, lines)
     name = f"x{len(lines)}"
-    lines.append(f"{name} = {template.format(*map(_operand, args))}")
+    lines.append(f"{name} = {formula}")
     return Variable(name, lines)
 
 

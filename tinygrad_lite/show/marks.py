@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from ..op import constant
 from .draw import DERIVATIVE, VALUE
+from .slim import SVG, written
 from .steps import Forward
 
 if TYPE_CHECKING:
     from .engine import Picture
 
-_SVG = "{http://www.w3.org/2000/svg}"
 _PIXELS, _AT_LEAST = 1.7, 0.85
 """How many pixels a point of the picture takes where there is room, and where it scrolls."""
-_STYLED = (
-    "fill",
-    "stroke",
-    "font-family",
-    "font-size",
-    "font-weight",
-    "text-anchor",
-    "{http://www.w3.org/XML/1998/namespace}space",
-)
 
 
 def marked(
     picture: Picture, every: Sequence[Forward], when: Mapping[tuple[str, int], str]
 ) -> tuple[str, int]:
-    """The picture as SVG with each element's steps and numbers, and its height in pixels.
+    """The picture as HTML with each element's steps and numbers, and its height in pixels.
 
     `when` gives the step of the page that computes a node's value or derivative.
     """
     svg = ElementTree.fromstring(picture.pipe(format="svg"))  # noqa: S314  # it is our own
-    height = _prepare(svg)
-    groups = {group.get("id", ""): group for group in svg.iter(f"{_SVG}g")}
+    groups = {group.get("id", ""): group for group in svg.iter(f"{SVG}g")}
     for box in dict.fromkeys(picture.home):
         _mark_box(groups[box], _nodes_of(box, picture.home), every, picture.home, when)
+    between = {group.findtext(f"{SVG}title", ""): group for group in groups.values()}
     for step in every:
-        for k in range(len(step.args)):
+        for k, arg in enumerate(step.args):
+            ends = f"{picture.home[arg.index]}->{picture.home[step.index]}"
             if (edge := groups.get(f"e{step.index}_{k}")) is not None:
                 _mark_edge(edge, step, k, when)
-    for element in svg.iter():
-        _slim(element)
-    ElementTree.register_namespace("", _SVG[1:-1])
-    written = ElementTree.tostring(svg, encoding="unicode")
-    return re.sub(r"(?<=>)\s+(?=<)| (?=/>)", "", written), height
+            elif (edge := between.get(ends)) is not None:  # that of a group, which many share
+                _light(edge, _at_work(step, k, when))
+    height = _prepare(svg, every[-1].name)
+    return written(svg), height
 
 
 def _nodes_of(box: str, home: Sequence[str]) -> list[int]:
@@ -87,82 +77,61 @@ def _mark_edge(
     edge: ElementTree.Element, step: Forward, k: int, when: Mapping[tuple[str, int], str]
 ) -> None:
     """An edge lights when its node is computed, and when a derivative goes back along it."""
+    _light(edge, _at_work(step, k, when))
+    back = when.get(("backward", step.args[k].index))
+    for text in edge.findall(f"{SVG}text"):
+        _appear(text, "", back, f"q{step.index}_{k}")
+
+
+def _at_work(step: Forward, k: int, when: Mapping[tuple[str, int], str]) -> list[str]:
+    """When a number goes along an edge, forth and back."""
     arg = step.args[k]
-    back = when.get(("backward", arg.index))
-    lit = [when.get(("forward", step.index)), back if arg.partial is not None else None]
-    _light(edge, [number for number in lit if number])
-    for text in edge.findall(f"{_SVG}text"):
-        _appear(text, "derivative", back, f"q{step.index}_{k}")
+    phases = [("forward", step.index)]
+    if arg.partial is not None:
+        phases.append(("backward", arg.index))
+    return [when[phase] for phase in phases if phase in when]
 
 
 def _light(group: ElementTree.Element, numbers: Sequence[str]) -> None:
-    if numbers:
-        group.set("data-lit", " ".join(dict.fromkeys(numbers)))
+    """Add to the steps when an element is lit."""
+    if all_numbers := [*group.get("data-lit", "").split(), *numbers]:
+        group.set("data-lit", " ".join(sorted(set(all_numbers), key=int)))
 
 
 def _texts(group: ElementTree.Element, color: str) -> Iterator[ElementTree.Element]:
-    for text in group.findall(f"{_SVG}text"):
+    for text in group.findall(f"{SVG}text"):
         if text.get("fill", "").upper() == color:
             yield text
 
 
 def _appear(text: ElementTree.Element, kind: str, number: str | None, key: str) -> None:
     """A text that appears in a step; what stands after its last = is a number."""
-    text.set("class", kind)
+    if kind:
+        text.set("class", kind)
     if number:
         text.set("data-from", number)
     left, equals, digits = (text.text or "").rpartition(" = ")
+    if not equals:
+        text.set("data-n", key)
+        return
     text.text = left + equals
-    hook = ElementTree.SubElement(text, f"{_SVG}tspan", {"data-n": key})
+    hook = ElementTree.SubElement(text, f"{SVG}tspan", {"data-n": key})
     hook.text = digits
 
 
-def _prepare(picture: ElementTree.Element) -> int:
+def _prepare(picture: ElementTree.Element, root: str) -> int:
     """Size the picture, take out what the page says itself, and give its height."""
     width, height = (float(side) for side in picture.get("viewBox", "").split()[2:])
     del picture.attrib["height"]
-    label = "The graph, from its leaves on the left to its root on the right"
     picture.attrib |= {
         "width": f"{_PIXELS * width:.0f}",
-        "style": f"min-width: {_AT_LEAST * width:.0f}px",
+        "style": f"min-width: {_AT_LEAST * width:.0f}px; "
+        f"max-height: max({_AT_LEAST * height:.0f}px, 60vh)",
+        "preserveAspectRatio": "xMinYMid",
         "role": "img",
-        "aria-label": label,
+        "aria-label": f"The graph of {root}, from its leaves to its root",
     }
     for element in picture.iter():
-        for title in element.findall(f"{_SVG}title"):
+        for title in element.findall(f"{SVG}title"):
             element.remove(title)
     return round(_PIXELS * height)
-
-
-def _slim(element: ElementTree.Element) -> None:
-    """Leave out what the style sheet says, digits beyond a tenth, and corners drawn as curves."""
-    for name in _STYLED:
-        element.attrib.pop(name, None)
-    for name in ("d", "points", "x", "y"):
-        if found := element.get(name):
-            element.set(name, re.sub(r"(\.\d)\d+", r"\1", found).replace(".0", ""))
-    if len(path := element.get("d", "")) > 200 and path.count("C") == 1:
-        element.set("d", _rounded(path))
-
-
-def _rounded(path: str) -> str:
-    """A box with round corners: Graphviz writes its sides as curves too."""
-    points = [(float(x), float(y)) for x, y in re.findall(r"([-.\d]+),([-.\d]+)", path)]
-    xs = [x for x, _ in points]
-    ys = [y for _, y in points]
-    if len(points) != 25:
-        return path
-    left, top = min(xs), min(ys)
-    radius = max(xs) - xs[0]
-    width = _tenths(max(xs) - left - 2 * radius)
-    height = _tenths(max(ys) - top - 2 * radius)
-    r, half = _tenths(radius), _tenths(radius / 2)
-    return (
-        f"M{_tenths(left + radius)},{_tenths(top)}h{width}c{half},0 {r},{half} {r},{r}v{height}"
-        f"c0,{half}-{half},{r}-{r},{r}h-{width}c-{half},0-{r}-{half}-{r}-{r}v-{height}"
-        f"c0-{half} {half}-{r} {r}-{r}z"
-    )
-
-
-def _tenths(x: float) -> str:
-    return f"{x:.1f}".removesuffix(".0")

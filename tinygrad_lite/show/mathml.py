@@ -27,13 +27,12 @@ HOOK = re.compile(
 )
 
 
-def math(kind: str, latex: str) -> str:
-    """A piece of a formula, with its class."""
-    role = f" class={kind}" if kind else ""
+def math(latex: str) -> str:
+    """A piece of a formula."""
     row = _Reader(latex).row()
     if row.startswith("<mo>+"):  # at the start of a row it would be a sign, without space around it
         row = row.replace("<mo>", "<mo form=infix>", 1)
-    return f"<math{role}>{row}</math>"
+    return f"<math>{row}</math>"
 
 
 def held(found: re.Match[str]) -> tuple[str, float]:
@@ -101,7 +100,7 @@ class _Reader:
                 items.append(self.script(base, token["char"]))
             else:
                 items.append(self.element(token))
-        return re.sub("<mi>∂</mi><mi>(.[₀-₉]*)</mi>", _differential, "".join(_signed(items)))
+        return _DIFFERENTIAL.sub(_differential, "".join(_signed(items)))
 
     def script(self, base: str, mark: str) -> str:
         element = "msup" if mark == "^" else "msub"
@@ -190,7 +189,13 @@ def _italic(letter: str) -> str:
     return chr(ord(letter) - ord("α") + ord("𝛼")) if "α" <= letter <= "ω" else letter
 
 
+_DIFFERENTIAL = re.compile("<mi>∂</mi><(?:mi>(.[₀-₉]*)</mi|mtext>([^<]*)</mtext)>")
+
+
 def _differential(found: re.Match[str]) -> str:
+    """∂ and a name as one element."""
+    if found[2] is not None:
+        return f"<mtext>𝜕{found[2]}</mtext>"
     return f"<mi>𝜕{_italic(found[1][0])}{found[1][1:]}</mi>"
 
 
@@ -216,4 +221,4 @@ def _signed(items: Iterable[str]) -> Iterator[str]:
 
 def _one(row: str) -> str:
     """A row as one element, as the parts of a fraction and of a power must be."""
-    return row if re.fullmatch(r"<(m[ino]|mtext)>[^<]*</\1>", row) else f"<mrow>{row}</mrow>"
+    return row if re.fullmatch(r"<(m[ino]|mtext)\b[^>]*>[^<]*</\1>", row) else f"<mrow>{row}</mrow>"

@@ -132,15 +132,17 @@ function inMathematics(text, isTight) {
 // Errors in the boxes
 
 function complain(i, message) {
-  const text = picture.querySelector(`[data-n=v${i}]`)?.parentNode;
-  if (!text) return;
-  text.firstElementChild.textContent = message;
+  const hook = picture.querySelector(`[data-n=v${i}]`);
+  const text = hook?.closest("text");
+  if (!text) return tell(message); // in a group, or cut off
+  hook.textContent = message;
   text.classList.add("error");
   const room = text.parentNode.querySelector("path, polygon").getBBox().width - 8;
   text.style.fontSize = `${Math.max(6, Math.min(13, 13 * room / text.getBBox().width))}px`;
 }
 
 function forgive() {
+  tell("");
   for (const text of picture.querySelectorAll(".error")) {
     text.classList.remove("error");
     text.style.fontSize = "";
@@ -169,7 +171,7 @@ function present(i) {
 }
 
 function addField(i) {
-  const text = picture.querySelector(`#n${i} [data-n=v${i}]`)?.parentNode;
+  const text = picture.querySelector(`#n${i} [data-n=v${i}]`)?.closest("text");
   if (!text) return;
   const box = text.parentNode.querySelector("path, polygon").getBBox();
   const frame = document.createElementNS("http://www.w3.org/2000/svg", "foreignObject");
@@ -229,7 +231,6 @@ drawing.onclick = () => {
   go(1);
 };
 reset.onclick = () => {
-  tell("");
   change(recorded);
   again();
 };

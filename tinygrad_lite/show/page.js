@@ -22,7 +22,8 @@ function show(step) {
   next.setAttribute("aria-disabled", now === steps.length);
   ask();
   announce(item);
-  picture.querySelectorAll(".node.lit").forEach(node => bringIntoView(picture, node));
+  const lit = [...picture.querySelectorAll(".node.lit")];
+  if (lit.length && !lit.some(node => isInView(picture, node))) bringIntoView(picture, lit[0]);
   if (all.checked) bringIntoView(list, item);
 }
 
@@ -45,6 +46,13 @@ function announce(item) {
 function formulasOf(item) {
   const formulas = [...item.querySelectorAll("div > .formula")];
   return formulas.map(each => each.getAttribute("aria-label")).join(", ");
+}
+
+function isInView(pane, element) {
+  const outer = pane.getBoundingClientRect();
+  const inner = element.getBoundingClientRect();
+  const fits = inner.left >= outer.left && inner.right <= outer.right;
+  return fits && inner.top >= outer.top && inner.bottom <= outer.bottom;
 }
 
 function bringIntoView(pane, element) {

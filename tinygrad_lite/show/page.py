@@ -54,7 +54,7 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
     svg, height = marked(picture, forward(order), _when(stops))
     parts = {
         "title": f"{html.escape(taken[-1 - len(taken) // 2].name)}, step by step",
-        "style": _part("page.css"),
+        "style": re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _part("page.css")),
         "script": "\n".join(map(_part, _SCRIPTS)),
         "picture": svg,
         "steps": "\n".join(_items(taken, stops)),
@@ -70,7 +70,7 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
 def _part(name: str) -> str:
     """A file of the page, without its comments and indentation."""
     text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    return re.sub(r"^\s*//.*\n|^[ \t]+|^\s*/\*.*\*/\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\s*//.*\n|^\s*/\*.*\*/\n|^\s+", "", text, flags=re.MULTILINE)
 
 
 class Page:
@@ -152,7 +152,7 @@ def _items(taken: Sequence[Forward | Backward], stops: Sequence[_Stop]) -> Itera
             note, asks = _note(together[0]) + formulas.locals(together[0]), _asks(together[0])
         yield (
             f"<li value={number} data-phase={phase}{asks}>"
-            f"<div>{shown}<small>{note}</small></div></li>"
+            f"<div>{shown}<small>{note}</small></div>"
         )
 
 
@@ -173,12 +173,12 @@ class _Formulas:
         if isinstance(step, Forward) or not step.terms or self.writer.is_direct(step):
             return ""
         terms = self.writer.backward[step.index].terms[:MOST_TERMS]
-        formulas = [_formula(self.writer.local(term, step.index), " local") for term in terms]
+        formulas = [_formula(self.writer.local(term, step.index), "local") for term in terms]
         return f"<span class=locals>; with {' '.join(formulas)}</span>"
 
 
-def _formula(formula: Sequence[str], kind: str = "") -> str:
-    return f'<span class="formula{kind}">{" ".join(sides(formula))}</span>'
+def _formula(formula: Sequence[str], kind: str = "formula") -> str:
+    return f"<span class={kind}>{' '.join(sides(formula))}</span>"
 
 
 def _given(leaves: Sequence[Forward | Backward]) -> str:

@@ -88,7 +88,7 @@ function hintsOf(step) {
 
 hint.onclick = () => {
   const item = steps[now - 1];
-  const hasNumbers = item.querySelector(".numbers, .local .result");
+  const hasNumbers = item.querySelector(".formula math:not(:last-child) [data-n], .local [data-n]");
   const given = hintsOf(now) === 1 && !hasNumbers ? 3 : hintsOf(now) + 1;
   item.dataset.hints = given;
   say(item);
@@ -98,20 +98,21 @@ hint.onclick = () => {
 };
 
 function inNames(item) {
-  const formula = item.querySelector(".formula").cloneNode(true);
-  for (const part of formula.querySelectorAll(".numbers, .result")) part.remove();
   const users = usersOf(nodeOf(now));
   const isDirect = item.dataset.phase === "backward" && !item.querySelector(".local");
   const operation = isDirect && users.length ? `, from ${recipeOf(users[0])}` : "";
-  return spoken(formula) + operation;
+  return withoutNumbers(item) + operation;
+}
+
+function withoutNumbers(item) {
+  const sides = [...item.querySelector(".formula").children];
+  return sides.filter(side => !side.querySelector("[data-n]")).map(spoken).join("");
 }
 
 function recipeOf(node) {
   const item = steps.find(each => each.dataset.asks === `v${node}`);
   if (!item) return graph.nodes[node][0];
-  const formula = item.querySelector(".formula").cloneNode(true);
-  for (const part of formula.querySelectorAll(".numbers, .result")) part.remove();
-  return spoken(formula);
+  return withoutNumbers(item);
 }
 
 // What a wrong answer tells about how it was found

@@ -1,9 +1,9 @@
 // Formulas as text, for who hears them.
 
-const formulas = [...document.querySelectorAll(".formula")];
+const formulas = [...document.querySelectorAll(".formula, .local")];
 
 function say(item) {
-  item.querySelectorAll(".formula").forEach(speak);
+  item.querySelectorAll(".formula, .local").forEach(speak);
 }
 
 /** What practice hides is not read out either. */
@@ -23,6 +23,7 @@ function spoken(element) {
     case "mn": return element.dataset.n ? shownAs(element) : element.textContent;
     case "mo": return operatorAs(element);
     case "mi": return element.textContent.normalize("NFKC").replaceAll("𝜕", "∂");
+    case "mtext": return element.textContent.replace("𝜕", "∂");
     default: return element.children.length ? parts.join("") : element.textContent;
   }
 }
