@@ -158,6 +158,20 @@ def test_hard_points_are_accurate_to_the_last_places(name: str) -> None:
     assert slopes <= 3
 
 
+@pytest.mark.parametrize(
+    ("call", "exact"),
+    [  # from mpmath, to 20 digits
+        (lambda: tl.ops.exp_difference(700.001, 1 / 3), "7.2745611591427145874e303"),
+        (lambda: tl.ops.exp_difference(-700.001, 1 / 3), "7.0577057199845815506e-305"),
+        (lambda: tl.logsumexp([0.0] + [-36.0] * 400), "9.2780913209738471384e-14"),
+        (lambda: tl.logsumexp([-36.0] * 400 + [0.0]), "9.2780913209738471384e-14"),
+        (lambda: tl.logsumexp([1000.0] + [964.0] * 400), "1000.0000000000000928"),
+    ],
+)
+def test_what_cancels_is_accurate_to_the_last_places(call: Any, exact: str | None) -> None:
+    assert ulps(call(), exact) <= 2
+
+
 EDGES = [  # operation, arguments, value, derivatives
     ("relu", [0.0], 0.0, [0.0]),
     ("relu", [-0.0], 0.0, [0.0]),

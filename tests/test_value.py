@@ -113,6 +113,17 @@ def test_a_branch_marks_the_nodes_that_were_compared() -> None:
     assert (x.branched, y.branched, z.branched) == (True, False, True)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda nodes: pickle.loads(pickle.dumps(nodes))])
+def test_a_branch_stays_marked_in_copies_and_pickles(copied: Any) -> None:
+    x, y = Value(1.0), Value(2.0)
+    z = x * y
+    if x > 0:
+        pass
+    assert [node.branched for node in copied([x, y, z])] == [True, False, False]
+    with pytest.raises(ValueError, match="through a branch on a node"):
+        tl.compile(*(lambda x, z: (z, [x]))(*copied([x, z])))
+
+
 @pytest.mark.parametrize(
     "call",
     [lambda: "1" + Value(1), lambda: Value(1) - [1], lambda: Value(1) / {}, lambda: Value(1) @ Value(2), lambda: Value(1) & 1],

@@ -114,6 +114,78 @@ def test_random_graphs_are_those_of_the_engine(choices, points):
     np.testing.assert_allclose(gradients, slopes, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.parametrize("number", [0.0, -0.0, 1.0, -1.0, 2.0, 3.0, 0.5], ids=str)
+@pytest.mark.parametrize("op", [tl.add, tl.sub, tl.mul, tl.div, tl.pow, tl.not_equal], ids=lambda op: op.name)
+def test_what_is_shorter_beside_a_number_is_equal(op, number):
+    for f in (
+        lambda x: op(number, x),
+        lambda x: op(x, number),
+        lambda x: op(-x, number),
+        lambda x: op(number, -x),
+        lambda x: op(-x, x) + op(x * number, -x) if op is not tl.pow else op(x, number) * op(x, number),
+        lambda x: -op(x, number) - op(number, x > 0),
+    ):
+        assert_as_recorded(lambda x, f=f: f(x) * 1, [-2.0, -1.0, 0.0, 1.0, 3.0])
+
+
+def assert_as_recorded(f, points):
+    """That a program gives what is recorded, where it can be."""
+    defined = [point for point in points if is_defined(f, point)]
+    if defined:
+        values, slopes = eager(f, [(point,) for point in defined])
+        x = Value(defined[0])
+        got, (slope,) = compile(f(x), [x]).value_and_grad(defined)
+        np.testing.assert_allclose(got, values, rtol=1e-14)
+        np.testing.assert_allclose(slope, slopes[0], rtol=1e-14)
+
+
+def is_defined(f, point):
+    try:
+        f(Value(point))
+    except (ValueError, ArithmeticError):
+        return False
+    return True
+
+
+def test_a_part_of_a_long_sum_may_be_used_elsewhere_too():
+    xs = [Value(float(i)) for i in range(12)]
+    parts = list(itertools.accumulate(xs, tl.add))
+    root = parts[-1] * parts[5] + parts[8]
+    points = np.random.default_rng(0).uniform(-1, 1, (12, 4))
+    value, slopes = compile(root, xs).value_and_grad(*points)
+    whole, part = points.sum(0), points[:6].sum(0)
+    np.testing.assert_allclose(value, whole * part + points[:9].sum(0), rtol=1e-13)
+    for i, slope in enumerate(slopes):
+        np.testing.assert_allclose(slope, part + whole * (i < 6) + (i < 9), rtol=1e-13)
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_a_product_of_two_inputs_among_those_with_weights_is_no_weight(place):
+    rng = np.random.default_rng(place)
+    ws, xs = [Value(w) for w in rng.uniform(-1, 1, 9)], [Value(0.5) for _ in range(9)]
+    left = list(ws)
+    left[place] = xs[0]
+    program = compile(tl.dot(left, xs), xs)
+    points = rng.uniform(-1, 1, (9, 5))
+    numbers = np.array([w.data for w in ws])[:, None] * np.ones((9, 5))
+    numbers[place] = points[0]
+    values, slopes = program.value_and_grad(*points)
+    np.testing.assert_allclose(values, (numbers * points).sum(0), rtol=1e-13)
+    numbers[0] += points[place]
+    np.testing.assert_allclose(slopes, numbers, rtol=1e-13)
+
+
+def test_one_weight_may_stand_before_all_inputs():
+    w, xs = Value(3.0), [Value(0.5) for _ in range(9)]
+    points = np.random.default_rng(0).uniform(-1, 1, (9, 5))
+    program = compile(tl.dot([w] * 9, xs), xs)
+    values, slopes = program.value_and_grad(*points)
+    np.testing.assert_allclose(values, 3 * points.sum(0), rtol=1e-13)
+    np.testing.assert_array_equal(slopes, np.full((9, 5), 3.0))
+    loss, gradient = program.loss_and_grad([3.0], *points, reduction="sum")
+    np.testing.assert_allclose([loss, *gradient], [3 * points.sum(), points.sum()], rtol=1e-13)
+
+
 # Networks
 
 
@@ -381,6 +453,16 @@ def test_float32_stays_float32_and_is_about_right():
 def test_arrays_of_other_real_types_are_converted(dtype):
     a, b = np.array([0, 1, 1], dtype), np.array([1, 0, 1], dtype)
     np.testing.assert_allclose(product()(a, b), a.astype(float) * b + np.sin(a.astype(float)), rtol=1e-12)
+
+
+def test_a_call_sees_nothing_of_the_call_before():
+    x = Value(2.0)
+    program = compile(x * x, [x])
+    first = program(np.array([1.0, 2.0]))
+    for array in (np.array([3, 4]), np.array([5.0, 6.0], "float32"), [7, 8], np.array([True, False])):
+        assert program(array).tolist() == [float(each) ** 2 for each in array]
+        assert program.value_and_grad(array)[1][0].tolist() == [2.0 * each for each in array]
+    assert first.tolist() == [1.0, 4.0]
 
 
 def test_inputs_may_be_read_only_or_strided_and_are_not_written():

@@ -104,6 +104,12 @@ def test_the_hessian_times_a_vector() -> None:
     assert data(tl.hvp(f, [x, y], [0.5, Value(-2.0)])) == pytest.approx([r[0] * 0.5 - 2 * r[1] for r in rows])
 
 
+def test_a_vector_that_depends_on_the_inputs_counts_as_numbers() -> None:
+    x, y = Value(2.0), Value(3.0)
+    f = tl.sin(x * y) + x**3
+    assert data(tl.hvp(f, [x, y], [x * y, y.exp()])) == data(tl.hvp(f, [x, y], [6.0, math.exp(3.0)]))
+
+
 def test_inputs_may_come_from_a_generator() -> None:
     x, y = Value(2.0), Value(3.0)
     assert data(tl.grad(x * y, (node for node in (x, y)))) == [3.0, 2.0]  # type: ignore[arg-type]

@@ -329,6 +329,12 @@ def hostile(label: str) -> tl.Value:
     return (x * y + x).named(f"out {label}")
 
 
+def test_a_power_of_a_power_of_ten_stands_in_parentheses() -> None:
+    latex = explain((tl.Value(1e6) ** 2).named("c")).latex()
+    assert r"c &= v_{1}^{2} = (10^{6})^{2} = 10^{12}" in latex
+    assert "(-10^{7})^{3} = -10^{21}" in explain(tl.Value(-1e7) ** 3).latex()
+
+
 def test_hostile_labels_compile_to_text(tmp_path: Path) -> None:
     log = compiled(tmp_path, "\n\n".join(explain(hostile(label)).latex() for label in HOSTILE))
     assert "a.tex" not in log
