@@ -211,6 +211,7 @@ def test_a_target_may_be_an_array_without_axes() -> None:
         lambda x, y: hinge(x, y),
         lambda x, y: tl.clip(x, 0.0, y),
         lambda x, y: tl.prod([x, y, x]),
+        lambda x, y: tl.norm([x, y, x * y]),
         lambda x, y: tl.mean([x, y]) * tl.logsumexp([x, y]),
     ],
 )
@@ -221,18 +222,31 @@ def test_series_go_through_all_of_it_as_values_do(f: Any) -> None:
     assert tl.jvp(f, [0.3, 0.7], [2.0, 3.0]) == pytest.approx((out.data, 2 * x.grad + 3 * y.grad))
 
 
-@pytest.mark.parametrize("f", [tl.softmax, tl.log_softmax, tl.mean, tl.prod, tl.argmax, lambda xs: tl.cross_entropy(xs, 1)])
+@pytest.mark.parametrize("f", [tl.softmax, tl.log_softmax, tl.mean, tl.prod, tl.norm, tl.argmax, lambda xs: tl.cross_entropy(xs, 1)])
 def test_a_generator_is_a_sequence(f: Any) -> None:
     assert f(x for x in (0.5, 2.0)) == f([0.5, 2.0])
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "mean", "prod", "argmax"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "mean", "prod", "norm", "argmax"])
 def test_arguments_one_by_one_are_told_how_to_be_written(name: str) -> None:
     f = getattr(tl, name)
     with pytest.raises(TypeError, match=rf"^{name}: expected one sequence, got 2 arguments; write {name}\(\[x, y\]\)$"):
         f(Value(1.0), Value(2.0))
     with pytest.raises(TypeError, match=rf"^{name}: expected one sequence, got Value; write {name}\(\[x, y\]\)$"):
         f(Value(1.0))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_a_length_has_its_derivatives_near_and_far(scale: float) -> None:
+    length, slopes = gradient(tl.norm, [3.0 * scale, 0.0, -4.0 * scale])
+    assert length == pytest.approx(5.0 * scale, rel=1e-15)
+    assert slopes == pytest.approx([0.6, 0.0, -0.8], rel=1e-15)
+
+
+def test_a_length_of_0_has_derivatives_0() -> None:
+    assert gradient(tl.norm, [0.0, 0.0]) == (0.0, [0.0, 0.0])
+    assert gradient(tl.norm, [-2.0]) == (2.0, [-1.0])
+    assert tl.norm([]) == 0.0
 
 
 def test_a_product_has_its_derivatives_at_0_too() -> None:

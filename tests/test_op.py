@@ -61,6 +61,8 @@ def test_a_method_of_numpys_name_serves_arrays_of_values() -> None:
     x = np.array([Value(0.5), Value(0.25)], object)
     assert [y.op.name for y in np.arctan(x)] == ["atan", "atan"]
     assert [y.op.name for y in np.exp(x)] == ["exp", "exp"]
+    assert [y.op.name for y in np.arctan2(x, [1.0, 2.0])] == ["atan2", "atan2"]
+    assert [y.op.name for y in np.hypot(x, x)] == ["hypot", "hypot"]
 
 
 DECLARATIONS = [
@@ -127,7 +129,8 @@ def test_a_rule_with_a_function_of_math_is_told_what_to_write() -> None:
         (lambda x: pow(x, 2, 3), "pow: expected 2 arguments, got 3; there is no modulus"),
         (lambda x: tl.maximum([x, x]), "maximum: expected numbers or Values, got a list; write maximum(*xs)"),
         (lambda x: tl.exp([x]), "exp: expected numbers or Values, got a list; write [exp(x) for x in xs]"),
-        (lambda x: np.add(x, 1, out=np.zeros(1)), "np.add(x, out=): no such operation; on Values there are "),
+        (lambda x: np.add(x, 1, out=np.zeros(1)), "np.add: an array of float64 cannot hold Values; make a new array, or this one of objects"),
+        (lambda x: np.add(x, 1, where=True), "np.add(x, where=): no such operation; on Values there are "),
         (lambda x: np.cbrt(x), "np.cbrt(x): no such operation; on Values there are absolute, add, "),
         (lambda x: np.multiply.outer(x, [1.0]), "np.multiply.outer(x): no such operation"),
     ],
@@ -171,6 +174,7 @@ def test_beside_an_array_a_value_works_element_by_element() -> None:
     assert [each.data for each in (v > np.array([1.0, 5.0]))] == [1.0, 0.0]
     assert [each.data for each in np.maximum(v, np.array([1.0, 5.0]))] == [3.0, 5.0]
     assert (v / np.ones((2, 2))).shape == (2, 2)
+    assert [each.data for each in np.subtract([1.0, v], v)] == [-2.0, 0.0]
 
 
 def test_functions_of_object_arrays_are_object_arrays() -> None:

@@ -29,6 +29,7 @@ from .functional import (
     logsumexp,
     mean,
     mean_squared_error,
+    norm,
     prod,
     softmax,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "mean",
     "mean_squared_error",
     "nn",
+    "norm",
     "prod",
     "softmax",
     "steps",

@@ -19,6 +19,7 @@ from .ops import (
     equal,
     exp,
     exp_difference,
+    hypot,
     less,
     log1p,
     maximum,
@@ -64,14 +65,10 @@ def _softmax_rule(out: Any, *xs: Any) -> list[Any]:
 
 
 logsumexp = declare(
-    "logsumexp",
-    _logsumexp,
-    _softmax_rule,
-    array=_logsumexp_of_arrays,
+    "logsumexp", _logsumexp, _softmax_rule, array=_logsumexp_of_arrays,
     textbook=lambda out, *xs: [exp(x - out) for x in xs],
-    lists=1,
-    domain="at least one number",
-)
+    lists=1, domain="at least one number",
+)  # fmt: skip
 """log Σ exp(x) of a sequence, without overflow; -inf where all are -inf, inf where one is.
 
 >>> logsumexp([1000.0, 1000.0])
@@ -186,8 +183,6 @@ def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> An
 def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """(prediction - target)²; of two sequences the mean or the sum.
 
-    >>> mean_squared_error([1.0, 2.0], [1.0, 4.0])
-    2.0
     >>> mean_squared_error([1.0, 2.0], [1.0, 4.0], reduction="sum")
     4.0
 
@@ -236,6 +231,15 @@ def prod(xs: Iterable[Scalar], *others: Any) -> Any:
     return functools.reduce(mul, _listed("prod", xs, others), 1.0)
 
 
+def norm(xs: Iterable[Scalar], *others: Any) -> Any:
+    """The length √Σ x², without overflow, 0 of none; where it is 0, its derivatives are 0.
+
+    >>> norm([3.0, 4.0]), norm([1e200, 0.0])
+    (5.0, 1e+200)
+    """
+    return functools.reduce(hypot, _listed("norm", xs, others), 0.0)
+
+
 def clip(x: Scalar, low: Scalar, high: Scalar) -> Any:
     """`x`, but `low` below it and `high` above it: min(max(x, low), high).
 
@@ -277,22 +281,20 @@ def _listed(name: str, xs: Any, others: Sequence[Any] = ()) -> list[Any]:
 
 def _is_list(x: Any) -> bool:
     """Whether it is a sequence of numbers; arrays without axes have `__len__` and are none."""
-    if isinstance(x, Operand | str) or getattr(x, "shape", None) == ():
-        return False
-    return hasattr(x, "__iter__")
+    is_one = isinstance(x, Operand | str) or getattr(x, "shape", None) == ()
+    return not is_one and hasattr(x, "__iter__")
 
 
 def _reduced(
     loss: Callable[[Any, Any], Any], outputs: Iterable[Any], targets: Any, reduction: str
 ) -> Any:
     name = loss.__name__
+    outputs = list(outputs)
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{name}: expected 'mean' or 'sum' as the reduction, got {reduction!r}")
-    outputs = list(outputs)
     if not _is_list(targets):
         raise ValueError(f"{name}: expected {len(outputs)} targets, got {targets!r}")
-    targets = list(targets)
-    if len(outputs) != len(targets):
+    if len(outputs) != len(targets := list(targets)):
         raise ValueError(f"{name}: expected {len(outputs)} targets, got {len(targets)}")
-    losses = [loss(output, target) for output, target in zip(outputs, targets, strict=True)]
+    losses = list(map(loss, outputs, targets))
     return sum(losses) if reduction == "sum" else mean(losses)

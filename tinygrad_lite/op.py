@@ -88,10 +88,12 @@ class Operand:
     def __pos__(self: T) -> T:
         return self
 
+    conjugate = __pos__  # np.var and np.vdot ask for it
+
     if TYPE_CHECKING:  # at run time it would make every access to a slot twice as slow
 
         def __getattr__(self: T, name: str) -> Callable[..., T]:
-            """The methods `x.exp()`, …: `declare` adds one for each operation of one argument."""
+            """The methods `x.exp()`, `x.arctan2(y)`, …, that `declare` adds for NumPy too."""
 
     # What leaves the graph leaves it with a word: a plain float has no derivative.
 
@@ -296,10 +298,9 @@ def declare(
         precedence, latex_precedence, domain, lists,
     )  # fmt: skip
     OPS[name] = op
-    if op.arity == 1:
-        for method in (name, array):
-            if isinstance(method, str) and not hasattr(Operand, method):
-                setattr(Operand, method, Method(name))
+    for method in {1: (name, array), 2: (array,)}.get(op.arity or 0, ()):
+        if isinstance(method, str) and not hasattr(Operand, method):
+            setattr(Operand, method, Method(name))
     return op
 
 

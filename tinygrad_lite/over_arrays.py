@@ -90,14 +90,19 @@ def at_elements(function: Callable[..., Any], args: Sequence[Any]) -> Any:
 
 
 def arrays_among(operands: Sequence[Any], but: Collection[type]) -> list[Any]:
-    """Those with axes, which are of no class of `but`."""
+    """Those with elements, which are of no class of `but`."""
     kinds = [kind for kind in set(map(type, operands)) - {*but} if hasattr(kind, "shape")]
-    return [x for x in operands if type(x) in kinds and x.shape] if kinds else []
+    return [x for x in operands if type(x) in kinds and _has_elements(x)] if kinds else []
 
 
 def _is_array(x: Any) -> bool:
-    """Whether it has axes. Only its class is asked: an operand may have methods of any name."""
-    return hasattr(type(x), "shape") and bool(x.shape)
+    """Whether it has elements. Only its class is asked: an operand may have methods of any name."""
+    return hasattr(type(x), "shape") and _has_elements(x)
+
+
+def _has_elements(array: Any) -> bool:
+    """Whether it has axes, or is one object: a number of NumPy without axes is a number."""
+    return bool(array.shape) or str(getattr(array, "dtype", "")) == "object"
 
 
 def at_ufunc(
@@ -105,15 +110,27 @@ def at_ufunc(
 ) -> Any:
     """A function of NumPy where an operand is among its arguments: the operation of that name.
 
-    Raises TypeError if there is none, or for a reduction or a place to write to.
+    Raises TypeError if there is none, for a reduction, or for a place that holds floats only.
     """
     there = _by_numpy_name(ops)
+    options = dict(options)
+    (place,) = options.pop("out", (None,))
     if name not in there or method != "__call__" or options:
         call = name if method == "__call__" else f"{name}.{method}"
         given = "".join(f", {option}=" for option in options)
         known = ", ".join(sorted(there))
         raise TypeError(f"np.{call}(x{given}): no such operation; on Values there are {known}")
-    return at_elements(there[name], inputs)
+    import numpy as np
+
+    arrays = [np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs]
+    result = at_elements(there[name], arrays)
+    if place is None:
+        return result
+    if place.dtype != object:
+        advice = "make a new array, or this one of objects"
+        raise TypeError(f"np.{name}: an array of {place.dtype} cannot hold Values; {advice}")
+    place[...] = result
+    return place
 
 
 def _by_numpy_name(ops: Iterable[Op]) -> dict[str, Callable[..., Any]]:

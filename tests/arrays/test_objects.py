@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,110 @@ def test_a_value_beside_an_array_and_a_scalar_of_numpy() -> None:
     assert (np.float64(2.0) ** v).data == 8.0
     assert (np.float32(0.5) * v + np.int64(1)).data == 2.5
     assert math.isclose(np.exp(v).data, math.exp(3.0))
+
+
+@pytest.mark.parametrize(
+    ("in_place", "new"),
+    [
+        (operator.iadd, operator.add),
+        (operator.isub, operator.sub),
+        (operator.imul, operator.mul),
+        (operator.itruediv, operator.truediv),
+        (operator.ifloordiv, operator.floordiv),
+        (operator.imod, operator.mod),
+        (operator.ipow, operator.pow),
+    ],
+)
+def test_an_array_of_values_changes_in_place_and_one_of_floats_says_that_it_cannot(in_place: Any, new: Any) -> None:
+    w, v = tl.values(np.abs(A)), Value(1.5)
+    expected = tl.data_of(new(w, v))
+    before = w
+    w = in_place(w, v)
+    assert w is before
+    np.testing.assert_array_equal(tl.data_of(w), expected)
+    w.sum().backward()
+    assert v.grad != 0.0 or new in (operator.floordiv, operator.mod)
+    with pytest.raises(TypeError, match="an array of float64 cannot hold Values; make a new array, or this one of objects"):
+        in_place(np.ones(2), v)
+
+
+def test_a_place_to_write_to_is_given_back() -> None:
+    v, place = Value(2.0), np.empty(2, object)
+    assert np.multiply(v, [1.0, 3.0], out=place) is place
+    assert tl.data_of(place).tolist() == [2.0, 6.0]
+    with pytest.raises(ValueError, match="broadcast"):
+        np.multiply(v, [1.0, 3.0, 4.0], out=place)
+
+
+def test_an_array_without_axes_is_the_value_in_it() -> None:
+    x, v = tl.values(3.0, "x"), Value(2.0)
+    assert x.shape == ()
+    for y in (v * x, x * v, x * 2.0, 2.0 * x, tl.mul(x, v), tl.sum([x, x]), tl.maximum(x, v) * 2):
+        assert isinstance(y, Value)
+        assert y.data == 6.0
+    (np.tensordot(tl.values(B, "b"), B, 1) * v).backward()
+    assert v.grad == B @ B
+
+
+def test_variances_and_lengths_have_derivatives() -> None:
+    b = tl.values(B, "b")
+    np.var(b).backward()
+    np.testing.assert_allclose(tl.grad_of(b), 2 * (B - B.mean()) / 3)
+    for f in (np.std, np.linalg.norm, lambda x: np.sqrt(np.vdot(x, x)), tl.norm):
+        b = tl.values(B, "b")
+        y = f(b)
+        y.backward()
+        assert y.data == pytest.approx(f(B), rel=1e-14)
+        centred = B - B.mean() * (f is np.std)
+        np.testing.assert_allclose(tl.grad_of(b), centred / y.data / (3 if f is np.std else 1))
+
+
+def test_a_vectorized_function_may_give_an_array() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return np.array([[x, y], [y, x]]) @ np.array([x, 1.0])
+
+    first, second = tl.vectorize(f)([1.0, 2.0], 3.0)
+    assert (first.tolist(), second.tolist()) == ([4.0, 7.0], [4.0, 8.0])
+
+
+# As HIPS autograd tests arithmetic: a value and an array, from both sides, with every operator.
+
+OPERATORS = [
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.pow,
+    operator.mod, operator.floordiv, tl.atan2, tl.hypot, tl.maximum,
+]  # fmt: skip
+ARGUMENTS = [
+    (0.7, [1.5, 2.25]),
+    ([1.5, 2.25], 0.7),
+    ([1.5, 2.25], [0.4, 3.5]),
+    ([[1.5, 2.25]], [[0.4], [3.5]]),
+    ([[1.5, 2.25], [0.5, 0.7]], [2.6, 0.6]),
+]
+
+
+def slopes(f: Any, arrays: list[Any], i: int, h: float = 1e-6) -> Any:
+    """The derivatives of the sum of f for array i, by differences."""
+    found = np.zeros(np.shape(arrays[i]))
+    for place in np.ndindex(found.shape):
+        step = np.zeros(found.shape)
+        step[place] = h
+        up, down = (np.sum(f(*arrays[:i], arrays[i] + s, *arrays[i + 1 :])) for s in (step, -step))
+        found[place] = (up - down) / (2 * h)
+    return found
+
+
+@pytest.mark.parametrize("f", OPERATORS, ids=lambda f: getattr(f, "name", None) or f.__name__)
+@pytest.mark.parametrize("which", ["both", "left", "right"])
+@pytest.mark.parametrize("given", ARGUMENTS, ids=range(len(ARGUMENTS)))
+def test_arithmetic_of_arrays_has_the_values_and_derivatives_of_floats(f: Any, which: str, given: Any) -> None:
+    numbers = [np.array(each) for each in given]
+    args = [
+        each if which == other else tl.values(each)
+        for each, other in zip(numbers, ("right", "left"), strict=True)
+    ]
+    out = f(*args)
+    np.testing.assert_allclose(tl.data_of(out), f(*numbers), rtol=1e-15)
+    np.sum(out).backward()
+    for i, each in enumerate(args):
+        if each.dtype == object:
+            np.testing.assert_allclose(tl.grad_of(each), slopes(f, numbers, i), rtol=1e-6, atol=1e-8)

@@ -16,6 +16,7 @@ from typing import Any
 from .. import ops
 from ..op import constant
 from ..value import Value, constant_of, topological_order
+from .checks import is_list
 from .kernels import kernels
 from .program import Program
 from .traced import Recording, Traced
@@ -52,7 +53,7 @@ class Path:
                 raise
             self.problem = error
         else:
-            self.several = isinstance(result, list | tuple)
+            self.several = is_list(result)
             self.outputs = _outputs(result if self.several else [result], recording)
         finally:
             recording.over = True
