@@ -116,6 +116,23 @@ def test_a_rule_that_branches_is_refused_on_every_route(rule: Any, route: str) -
         routes[route]()
 
 
+def test_a_rule_that_returns_nothing_is_no_derivative_of_0() -> None:
+    op = tl.declare("own", math.sin, (lambda out, x: None,))
+    x = Value(0.5)
+    routes = [
+        lambda: op(x).terms(1.0),
+        lambda: tl.grad(op(x), [x]),
+        lambda: tl.compile(op(x), [x]).value_and_grad([1.0]),
+        lambda: tl.jvp(op, [0.5], [1.0]),
+        lambda: tl.explain(op(x), wrt=x),
+    ]
+    for route in routes:
+        with pytest.raises(TypeError, match="a rule gave None; let it return a number, or declare None in its place"):
+            route()
+    with pytest.raises(TypeError):
+        op(x).backward()
+
+
 def test_a_rule_with_a_function_of_math_is_told_what_to_write() -> None:
     op = tl.declare("own", math.sin, (lambda out, x: math.cos(x),))
     x = Value(0.5)

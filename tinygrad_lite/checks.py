@@ -98,6 +98,13 @@ def complaint(error: Exception, name: str, args: Sequence[Any], domain: str | No
     return type(error)(f"{name}({', '.join(map(repr, numbers))}): {reason}{where}")
 
 
+def given(result: Any) -> Any:
+    """What a rule gave, unless that is None: a return is missing, which is no derivative of 0."""
+    if result is None:
+        raise TypeError("a rule gave None; let it return a number, or declare None in its place")
+    return result
+
+
 def check_declaration(
     name: Any, reserved: Collection[str], scalar: Any, partials: Any, terms: Any
 ) -> None:

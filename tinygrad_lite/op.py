@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .checks import check_declaration, complaint, in_a_row, number, number_for
+from .checks import check_declaration, complaint, given, in_a_row, number, number_for
 from .over_arrays import arrays_among, at_arrays, at_ufunc, elementwise, terms_at_arrays
 from .template import Part, Template, fill
 
@@ -244,7 +244,7 @@ def _run(rules: Rules, operands: Sequence[Any], wanted: Sequence[bool]) -> list[
         results = rules(*operands)
         return [result if want else None for result, want in zip(results, wanted, strict=True)]
     return [
-        None if not want else rule(*operands) if callable(rule) else rule
+        None if not want else given(rule(*operands)) if callable(rule) else rule
         for rule, want in zip(rules, wanted, strict=True)
     ]
 
