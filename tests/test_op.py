@@ -145,6 +145,14 @@ def test_a_rule_with_a_function_of_math_is_told_what_to_write() -> None:
     [
         (lambda x: pow(x, 2, 3), "pow: expected 2 arguments, got 3; there is no modulus"),
         (lambda x: tl.maximum([x, x]), "maximum: expected numbers or Values, got a list; write maximum(*xs)"),
+        (lambda x: tl.maximum(y for y in [x]), "maximum: expected numbers or Values, got a generator; write maximum(*xs)"),
+        (
+            lambda x: tl.atan2([x], (1.0,)),
+            "atan2: expected numbers or Values, got a list; write [atan2(x, y) for x, y in zip(xs, ys)]",
+        ),
+        (lambda x: tl.sum(x), "sum: expected one sequence, got Value; write sum([x, y])"),
+        (lambda x: tl.logsumexp(x, x), "logsumexp: expected one sequence, got 2 arguments; write logsumexp([x, y])"),
+        (lambda x: tl.dot([x], x), "dot: expected two sequences, got 2 arguments; write dot([v, w], [x, y])"),
         (lambda x: tl.exp([x]), "exp: expected numbers or Values, got a list; write [exp(x) for x in xs]"),
         (lambda x: np.add(x, 1, out=np.zeros(1)), "np.add: an array of float64 cannot hold Values; make a new array, or this one of objects"),
         (lambda x: np.add(x, 1, where=True), "np.add(x, where=): no such operation; on Values there are "),

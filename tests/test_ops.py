@@ -292,7 +292,7 @@ COMPLAINTS = [
     (lambda: tl.add(1.0), TypeError, "add: expected 2 arguments, got 1"),
     (lambda: tl.exp(1.0, 2.0), TypeError, "exp: expected 1 arguments, got 2"),
     (lambda: tl.maximum(), TypeError, "maximum: expected at least 1 arguments, got 0"),
-    (lambda: tl.dot([1.0]), TypeError, "dot: expected 2 sequence(s), got 1 arguments"),
+    (lambda: tl.dot([1.0]), TypeError, "dot: expected two sequences, got list; write dot([v, w], [x, y])"),
     (lambda: tl.dot([1.0], [1.0, 2.0]), ValueError, "dot: expected sequences of one length, got 1 and 2"),
     (lambda: tl.exp("1"), TypeError, "a Value holds one number, got str"),
     (lambda: tl.exp(np.array(["a"])), TypeError, "exp: expected arrays of real numbers, got dtype <U1"),

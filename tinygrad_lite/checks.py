@@ -60,12 +60,18 @@ def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
 
 
 def number_for(name: str, arity: int | None, x: Any) -> float:
-    """`number`, which for a list says how the operation of that name is called."""
-    if isinstance(x, list | tuple):
-        several = f"{name}(*xs)" if arity is None else f"[{name}(x) for x in xs]"
+    """`number`, which for a list or a generator says how the operation of that name is called."""
+    if hasattr(x, "__iter__") and not isinstance(x, str | bytes) and not hasattr(x, "shape"):
+        letters = "xyzuvw"[: arity or 0]
+        one, lists = ", ".join(letters), ", ".join(f"{letter}s" for letter in letters)
+        found = lists if arity == 1 else f"zip({lists})"
+        several = f"{name}(*xs)" if arity is None else f"[{name}({one}) for {one} in {found}]"
         kind = type(x).__name__
         raise TypeError(f"{name}: expected numbers or Values, got a {kind}; write {several}")
     return number(x)
+
+
+_SEQUENCES = {1: ("one sequence", "[x, y]"), 2: ("two sequences", "[v, w], [x, y]")}
 
 
 def in_a_row(name: str, arity: int | None, lists: int, args: Sequence[Any]) -> Sequence[Any]:
@@ -74,8 +80,10 @@ def in_a_row(name: str, arity: int | None, lists: int, args: Sequence[Any]) -> S
         if len(args) != arity and (arity is not None or not args):
             raise TypeError(f"{name}: expected {arity or 'at least 1'} arguments, got {len(args)}")
         return args
-    if len(args) != lists:
-        raise TypeError(f"{name}: expected {lists} sequence(s), got {len(args)} arguments")
+    if len(args) != lists or not all(hasattr(arg, "__iter__") for arg in args):
+        sequences, call = _SEQUENCES[lists]
+        got = f"{len(args)} arguments" if len(args) != 1 else type(args[0]).__name__
+        raise TypeError(f"{name}: expected {sequences}, got {got}; write {name}({call})")
     found = [tuple(arg) for arg in args]
     if len(set(map(len, found))) > 1:
         lengths = " and ".join(str(len(each)) for each in found)

@@ -561,6 +561,12 @@ def test_a_softmax_recomputes_its_shift():
         ((np.zeros(3), np.zeros(4)), ValueError, "arrays 0 and 1 do not broadcast: their points have shapes (3,) and (4,)"),
         (([1j], [1.0]), TypeError, "program: array 0: expected real numbers, got dtype complex128"),
         (([1.0], None), TypeError, "program: array 1: expected real numbers, got dtype object"),
+        ((Value(1.0), [1.0]), TypeError, "program: array 0: expected real numbers, got a Value; give its number, .data"),
+        (
+            ([1.0, Value(1.0)], [1.0]),
+            TypeError,
+            "program: array 0: expected real numbers, got Values; give their numbers, tl.data_of(values)",
+        ),
         ((["a"], [1.0]), TypeError, "program: array 0: expected real numbers, got dtype <U1"),
         (([1.0], [object()]), TypeError, "program: array 1: expected real numbers, got dtype object"),
     ],

@@ -205,6 +205,7 @@ def test_labels_as_an_input_need_no_rows_of_probabilities() -> None:
         (lambda: MLP(2, []), ValueError, "MLP: expected the sizes of the layers, such as [16, 1], got []"),
         (lambda: MLP(2, 1), ValueError, "MLP: expected the sizes of the layers, such as [16, 1], got 1"),  # type: ignore[arg-type]
         (lambda: MLP(2, [2, 1], "rleu"), ValueError, "Neuron: there is no activation 'rleu'; take 'relu', 'tanh', 'sigmoid', a function of one number, or None"),
+        (lambda: MLP(2, [1], "rleu"), ValueError, "Neuron: there is no activation 'rleu'; take 'relu', 'tanh', 'sigmoid', a function of one number, or None"),
         (lambda: MLP(2, [2, 1], "add"), ValueError, "Neuron: there is no activation 'add'; take 'relu', 'tanh', 'sigmoid', a function of one number, or None"),
         (lambda: MLP(2, [2, 1])([1.0]), ValueError, "n1,1: expected 2 inputs, got 1"),
         (lambda: MLP(2, [2, 1])([1.0, "x"]), TypeError, "a Value holds one number, got str"),

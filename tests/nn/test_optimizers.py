@@ -302,6 +302,8 @@ def test_arrays_of_values_are_parameters() -> None:
         (lambda: Adam(W, eps=-1e-8), ValueError, "Adam: expected an eps >= 0, got -1e-08"),
         (lambda: RMSprop(W, alpha=1.0), ValueError, "RMSprop: expected an alpha from 0 to below 1, got 1.0"),
         (lambda: clip_grad_norm([1.0], 1.0), TypeError, "clip_grad_norm: expected Values as the parameters, got float"),
+        (lambda: clip_grad_norm(W, Value(1.0)), TypeError, "clip_grad_norm: expected a norm > 0, got Value(1.0)"),  # type: ignore[arg-type]
+        (lambda: SGD(W, Value(0.5)), TypeError, "SGD: expected a learning rate > 0, got Value(0.5)"),  # type: ignore[arg-type]
         (lambda: clip_grad_norm(W, None), TypeError, "clip_grad_norm: expected a norm > 0, got None"),  # type: ignore[arg-type]
         (lambda: SGD(W[0]), TypeError, "SGD: expected a list of Values as the parameters, got Value"),
         (lambda: SGD([], 0.1), ValueError, "SGD: expected parameters, each once, got none"),

@@ -43,6 +43,9 @@ def real_numbers(name: str, array: Any) -> Any:
             f"program: {name}: expected real numbers, got a Value; give its number, .data"
         )
     given = np().asarray(array)
+    if given.dtype == object and any(isinstance(x, Value) for x in given.ravel()):
+        advice = "give their numbers, tl.data_of(values)"
+        raise TypeError(f"program: {name}: expected real numbers, got Values; {advice}")
     if given.dtype.kind not in "biuf":
         raise TypeError(f"program: {name}: expected real numbers, got dtype {given.dtype}")
     return given

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import number
 from .parameters import leaves
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
 def check_norm(name: str, what: str, norm: Any) -> None:
     """Raise TypeError or ValueError unless it can bound the length of a gradient."""
     message = f"{name}: expected {what} > 0, got {norm!r}"
-    if not hasattr(norm, "__float__"):
-        raise TypeError(message)
-    if not norm > 0:
+    try:
+        x = number(norm)
+    except TypeError:
+        raise TypeError(message) from None
+    if not x > 0:
         raise ValueError(message)
 
 

@@ -130,7 +130,7 @@ class MLP:
             raise ValueError(f"MLP: expected {expected}, got {n_out!r}")
         generator = _generator(seed)
         sizes = [n_in, *n_out]
-        activations = [activation] * (len(n_out) - 1) + [None]
+        activations = [_function_of(activation)] * (len(n_out) - 1) + [None]
         self.layers = [
             Layer(sizes[i], sizes[i + 1], function, seed=generator, label=f"n{i + 1},")
             for i, function in enumerate(activations)

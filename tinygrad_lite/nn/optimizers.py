@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import number
 from .parameters import leaves, read, write
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ class Optimizer:
 
     def _checked(self, what: str, x: Any, least: float = 0.0, below: float = math.inf) -> float:
         message = f"{type(self).__name__}: expected {what}, got {x!r}"
-        if not hasattr(x, "__float__"):
-            raise TypeError(message)
-        if not least <= float(x) < below:
+        try:
+            found = number(x)
+        except TypeError:
+            raise TypeError(message) from None
+        if not least <= found < below:
             raise ValueError(message)
-        return float(x)
+        return found
 
     def update(self, data: Array, grad: Array) -> Array:
         """The new numbers of the parameters, from their numbers and gradients.
