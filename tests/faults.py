@@ -4,7 +4,7 @@
 
 The first argument is a file or a folder of the package, the rest are tests as pytest takes them. In a
 copy of the tree each fault is put in, the tests run until one fails, and the fault is taken out again.
-What no test notices is printed as a line of the file before and after. A survivor is a missing test, or
+What no test notices, nor then those of `--then`, is printed as a line of the file before and after. A survivor is a missing test, or
 code without effect, or a fault that changes nothing (a bound that is never met, a faster way that gives
 the same).
 """
@@ -140,8 +140,8 @@ def faults(where: Path, count: int, seed: int) -> list[Fault]:
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def survivors(chosen: list[Fault], tests: list[str], seconds: float) -> Iterator[tuple[Fault, bool]]:
-    """Each fault, and whether the tests pass with it."""
+def survivors(chosen: list[Fault], suites: list[list[str]], seconds: float) -> Iterator[tuple[Fault, bool]]:
+    """Each fault, and whether all tests pass with it, those of one suite after those of another."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
@@ -150,14 +150,23 @@ def survivors(chosen: list[Fault], tests: list[str], seconds: float) -> Iterator
             copy_one(source, copy / name)
         environment = os.environ | {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
         options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not browser and not slow"]
-        command = [sys.executable, "-m", "pytest", *options, *tests]
+        commands = [[sys.executable, "-m", "pytest", *options, *tests] for tests in suites if tests]
+
+        def passed() -> bool:
+            runs = (
+                subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False)
+                for command in commands
+            )
+            return all(run.returncode == 0 for run in runs)
+
+        if not passed():
+            raise SystemExit("the tests do not pass without a fault")
         for fault in chosen:
             place = copy / fault.path.resolve().relative_to(ROOT)
             source_bytes = place.read_bytes()
             place.write_bytes(fault.put_in(source_bytes))
             try:
-                run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds)
-                yield fault, run.returncode == 0
+                yield fault, passed()
             except subprocess.TimeoutExpired:
                 yield fault, False
             finally:
@@ -175,13 +184,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("where", type=Path)
     parser.add_argument("tests", nargs="+")
+    parser.add_argument("--then", nargs="+", default=[], help="more tests, for what the others do not notice")
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=120.0, help="a run that takes longer has noticed")
     options = parser.parse_args()
     chosen = faults(options.where, options.count, options.seed)
     left = 0
-    for fault, survives in survivors(chosen, options.tests, options.seconds):
+    for fault, survives in survivors(chosen, [options.tests, options.then], options.seconds):
         if survives:
             left += 1
             source = fault.path.read_bytes()

@@ -508,9 +508,9 @@ def disagreements(graph: Graph, numbers: Sequence[float] = ORDINARY) -> Iterator
     for name, rows in (*programs(graph, points), *in_blocks(graph, points)):
         for point, row, expected in zip(points, rows, truth, strict=True):
             yield from told(name, point, row, expected)
-    yield from apart_from_differences(graph)
     yield from broadcast(graph, points)
     if numbers is ORDINARY:
+        yield from apart_from_differences(graph)
         yield from in_float32(graph, points)
 
 

@@ -89,6 +89,20 @@ def test_check_grad_passes_the_slopes_between_those_of_the_two_sides_of_a_kink(f
     tl.check_grad(f, 0.0)
 
 
+def test_check_grad_catches_a_slope_beyond_those_of_the_two_sides_of_a_kink() -> None:
+    rule = (lambda out, x: tl.where(tl.equal(x, 0), 1.2, tl.step(x)),)
+    with pytest.raises(AssertionError, match=r"is 1\.2 by the rules"):
+        tl.check_grad(Op("bent", lambda x: max(x, 0.0), rule), 0.0)
+
+
+@pytest.mark.parametrize("x", [-20.0, -7.3, 9.1, 14.6, 18.3, 20.7])
+def test_check_grad_compares_routes_relative_to_the_size_of_numbers(x: float) -> None:
+    tl.check_grad(lambda x: tl.exp(x) * tl.sin(x) + tl.cosh(x), x)
+    wrong = Op("wrong", lambda x: 1e-8 * x, (1e-8,), array=lambda x: 1.01e-8 * x)
+    with pytest.raises(AssertionError, match="by the array forms"):
+        tl.check_grad(wrong, x)
+
+
 def test_check_grad_is_relative_where_the_derivative_is_small() -> None:
     half_right = Op("half_right", lambda x: 1e-8 * math.sin(x), (lambda out, x: 2e-8 * tl.cos(x),))
     with pytest.raises(AssertionError, match=r"is 1\.91\d+e-08 by the rules, 9\.55\d+e-09 by differences of step 0\.001"):
