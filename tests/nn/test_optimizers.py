@@ -316,3 +316,20 @@ def test_complaint(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("wrong", [None, "1", [1.0], np.ones(2), Value(1.0)])
+def test_a_grad_that_is_no_number_is_named_and_nothing_changes(wrong: Any) -> None:
+    p, q = Value(1.0, "p"), Value(2.0, "q")
+    optimizer = SGD([p, q], 0.1)
+    p.grad, q.grad = 1.0, wrong
+    message = r"expected the grad of Value\(2.0, 'q'\) to be a number, got .*; zero_grad makes it 0"
+    with pytest.raises(TypeError, match="SGD: " + message):
+        optimizer.step()
+    with pytest.raises(TypeError, match="clip_grad_norm: " + message):
+        clip_grad_norm([p, q], 1.0)
+    assert (p.data, q.data) == (1.0, 2.0)
+    optimizer.zero_grad()
+    q.grad = np.float32(0.5)  # type: ignore[assignment]
+    optimizer.step()
+    assert q.data == 1.95

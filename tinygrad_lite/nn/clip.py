@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import number
-from .parameters import leaves
+from .parameters import gradient, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
     """
     check_norm("clip_grad_norm", "a norm", max_norm)
     found = leaves("clip_grad_norm", parameters)
-    grad = np.array([parameter.grad for parameter in found])
+    grad = gradient("clip_grad_norm", found)
     shorter, norm = shortened(grad, max_norm)
     if shorter is not grad:
         for parameter, x in zip(found, shorter.tolist(), strict=True):

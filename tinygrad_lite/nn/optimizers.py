@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import number
-from .parameters import leaves, read, write
+from .parameters import gradient, leaves, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +60,10 @@ class Optimizer:
         Raises FloatingPointError, and changes nothing, if a gradient or what it leads to is
         infinite or nan.
         """
-        grad = np.array([parameter.grad for parameter in self.parameters])
+        name = type(self).__name__
+        grad = gradient(name, self.parameters)
         with np.errstate(all="ignore"):
-            numbers = advanced(self, read(self.parameters), grad, type(self).__name__)
+            numbers = advanced(self, read(self.parameters), grad, name)
         write(self.parameters, numbers)
 
     def zero_grad(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import number
 from ..value import Value
 
 if TYPE_CHECKING:
@@ -49,6 +50,20 @@ def flat(values: Any) -> list[Any]:
 def read(parameters: Sequence[Value]) -> Array:
     """Their numbers."""
     return np.array([parameter.data for parameter in parameters])
+
+
+def gradient(name: str, parameters: Sequence[Value]) -> Array:
+    """Their `grad`, if it is a number of each."""
+    found = [parameter.grad for parameter in parameters]
+    if {*map(type, found)} <= {float}:
+        return np.array(found)
+    for parameter, x in zip(parameters, found, strict=True):
+        try:
+            number(x)
+        except TypeError:
+            expected = f"expected the grad of {parameter!r} to be a number, got {x!r}"
+            raise TypeError(f"{name}: {expected}; zero_grad makes it 0") from None
+    return np.array(found, float)
 
 
 def write(parameters: Sequence[Value], numbers: Array) -> None:
