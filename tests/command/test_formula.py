@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tinygrad_lite import OPS, Value, explain
-from tinygrad_lite.command.formula import SPELLINGS, functions, parse
+from tinygrad_lite.command.formula import parse
+from tinygrad_lite.command.names import SPELLINGS, functions
 from tinygrad_lite.command.tokens import FormulaError, is_name
 
 NAMES = {"a": 2.0, "b": -0.5, "c": 0.0}
@@ -203,10 +204,17 @@ def test_any_text_has_a_value_or_is_a_formula_error(text: str) -> None:
         ("e = e + 1", "no value for e; add e=NUMBER", 4),
         ("c = pi; pi = 3; c", "no value for pi; add pi=NUMBER", 4),
         ("exp_difference(a, a)", "unknown function 'exp_difference'", 0),
-        ("if = 3", "'if' is a keyword of Python, not a name", 0),
-        ("if(a, a, a)", "'if' is a keyword of Python, not a name", 0),
-        ("not a", "'not' is a keyword of Python, not a name", 0),
-        ("a if a else a", "'if' is a keyword of Python, not a name", 2),
+        ("if = 3", "'if' is a keyword of Python, not a name; write where(a > 0, a, 0)", 0),
+        ("if(a, a, a)", "'if' is a keyword of Python, not a name; write where(a > 0, a, 0)", 0),
+        ("not a", "'not' is a keyword of Python, not a name; write 1 - (a > 0)", 0),
+        ("a if a else a", "'if' is a keyword of Python, not a name; write where(a > 0, a, 0)", 2),
+        ("a > 0 and a < 1", "'and' is a keyword of Python, not a name; write (a > 0) * (a < 1)", 6),
+        ("a < 0 or a > 1", "'or' is a keyword of Python, not a name; write max(a < 0, a > 1)", 6),
+        ("True", "'True' is a keyword of Python, not a name; write 1", 0),
+        ("clip(a, 0, 1)", "unknown function 'clip'; write min(max(a, low), high)", 0),
+        ("norm(a, 1)", "unknown function 'norm'; write hypot(a, b)", 0),
+        ("prod(a, 1)", "unknown function 'prod'; write a*b", 0),
+        ("ceil(a)", "unknown function 'ceil'; write -floor(-a)", 0),
         ("lambda: 1", "'lambda' is a keyword of Python, not a name", 0),
         ("a÷2", "unexpected '÷' (U+00F7 DIVISION SIGN); did you mean '/'?", 1),
         ("2⋅a", "unexpected '⋅' (U+22C5 DOT OPERATOR); did you mean '*'?", 1),

@@ -15,7 +15,8 @@ from ..show.draw import draw
 from ..show.explain import explain
 from ..show.page import explore
 from ..value import Value
-from .formula import functions, parse
+from .formula import parse
+from .names import functions
 from .report import PrintError, as_json, as_text, complain, operations, print_text
 from .tokens import NUMBER, FormulaError, is_name, read_number, shortened, words
 

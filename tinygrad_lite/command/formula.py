@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..op import OPS, Op
-from ..ops import HELPERS
 from ..value import Value
+from .names import ADVICE, CONSTANTS, SPELLINGS, functions
 from .tokens import FormulaError, Token, code_points, read_number, shortened, targets, tokens
-
-CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
-"""The numbers that have a name, unless the name is given or assigned."""
 
 _COMPARISON, _SUM, _PRODUCT, _NEGATION, _POWER = 1, 2, 3, 4, 5
 SIGNS = {
@@ -44,38 +40,6 @@ SIGNS = {
     "^": ("pow", _POWER),
 }
 """The operations between two operands, and how tightly they bind: -2**2 is -(2**2), -2*3 (-2)*3."""
-
-SPELLINGS = {
-    "ln": "log",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "arcsinh": "asinh",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "arctan2": "atan2",
-    "absolute": "abs",
-    "fabs": "abs",
-    "max": "maximum",
-    "min": "minimum",
-    "power": "pow",
-    "remainder": "mod",
-    "floor_divide": "floordiv",
-    "σ": "sigmoid",
-    "φ": "norm_pdf",
-    "Φ": "norm_cdf",
-}
-"""Other names of operations: those of mathematics, of Python and of NumPy."""
-
-_SEVERAL = "it gives several numbers, a formula has one; "
-_ADVICE = {
-    "softmax": _SEVERAL + "the first of softmax([a, b]) is exp(a - logsumexp(a, b))",
-    "log_softmax": _SEVERAL + "the first of log_softmax([a, b]) is a - logsumexp(a, b)",
-    "cross_entropy": "that of the logits a, b with the class of a is logsumexp(a, b) - a",
-    "mean": "that of a and b is sum(a, b) / 2",
-    "dot": "write a*x + b*y",
-}
-"""What to write for a function that takes or gives a list."""
 
 
 class _Pending(NamedTuple):
@@ -281,8 +245,8 @@ class _Expression:
             return known[SPELLINGS.get(name, name)]
         near = difflib.get_close_matches(name[:40], known, 1)
         advice = f"; did you mean {near[0]!r}?" if near else ""
-        if name in _ADVICE:
-            advice = f"; {_ADVICE[name]}"
+        if name in ADVICE:
+            advice = f"; {ADVICE[name]}"
         raise self.error(f"unknown function {shortened(name)!r}{code_points(name)}{advice}", token)
 
     def unclosed(self, opened: _Pending) -> FormulaError:
@@ -291,8 +255,3 @@ class _Expression:
 
     def error(self, problem: str, token: Token) -> FormulaError:
         return FormulaError(problem, self.text, token.start)
-
-
-def functions() -> dict[str, Op]:
-    """The operations that a formula can call: those that take one list at most."""
-    return {name: op for name, op in OPS.items() if op.lists < 2 and name not in HELPERS}

@@ -15,7 +15,7 @@ from ..op import OPS
 from ..ops import HELPERS
 from ..show.explain import table
 from ..value import Value
-from .formula import CONSTANTS, SPELLINGS, functions
+from .names import CONSTANTS, SPELLINGS, functions
 
 _ASCII = str.maketrans(
     {

@@ -38,6 +38,15 @@ _ADVICE = {
     "²": "did you mean '**2'?",
 }
 """What to write for signs that a formula does not have."""
+_KEYWORD_ADVICE = {
+    "if": "write where(a > 0, a, 0)",
+    "else": "write where(a > 0, a, 0)",
+    "and": "write (a > 0) * (a < 1)",
+    "or": "write max(a < 0, a > 1)",
+    "not": "write 1 - (a > 0)",
+    "True": "write 1",
+    "False": "write 0",
+}
 
 
 class FormulaError(ValueError):
@@ -87,7 +96,9 @@ def tokens(text: str) -> Iterator[Token]:
             raise _unexpected(token.text, text, token.start, after=last)
         if token.kind in ("call", "target", "name") and not is_name(token.name):
             if keyword.iskeyword(token.name):
-                problem = f"{token.name!r} is a keyword of Python, not a name"
+                advice = _KEYWORD_ADVICE.get(token.name)
+                what = "a keyword of Python, not a name" + (f"; {advice}" if advice else "")
+                problem = f"{token.name!r} is {what}"
                 raise FormulaError(problem, text, token.start)
             wrong = _no_letter(token.name)
             raise _unexpected(token.name[wrong], text, token.start + wrong)
