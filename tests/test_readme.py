@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
 import shlex
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,34 @@ def test_its_commands_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+
+
+def without_extras(pages: list[Path]) -> None:
+    """Run in a process of its own: the examples of the package and of the pages, with nothing but what it depends on."""
+    import doctest
+    import importlib
+    import pkgutil
+    import sys
+
+    needed = {"numpy", "graphviz", "graphviz_pure", "tinygrad_lite", *sys.stdlib_module_names}
+
+    class Bare:
+        """Finds no other package."""
+
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if path is None and name not in needed:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    sys.meta_path.insert(0, Bare())  # type: ignore[arg-type]
+    import tinygrad_lite as tl
+
+    names = [each.name for each in pkgutil.walk_packages(tl.__path__, "tinygrad_lite.") if "__main__" not in each.name]
+    found = [doctest.testmod(importlib.import_module(name)) for name in ("tinygrad_lite", *names)]
+    found += [doctest.testfile(str(page), module_relative=False, encoding="utf-8") for page in pages]
+    assert sum(each.attempted for each in found) > 150
+    assert not sum(each.failed for each in found)
+
+
+def test_its_examples_and_those_of_the_package_need_no_extras() -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        pool.submit(without_extras, PAGES[:2]).result()

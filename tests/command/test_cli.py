@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -199,6 +200,15 @@ def test_help_names_options_and_functions(run: Callable[..., Answer]) -> None:
     for word in ("NAME=NUMBER", "-o", "--html", "--explain", "--json", "--practice", "--functions", "--version", '"-inf"', "tanh", "maximum"):
         assert word in answer.out
     assert max(map(len, answer.out.splitlines())) <= 100
+
+
+def test_the_examples_of_the_help_run(run: Callable[..., Answer]) -> None:
+    examples = re.findall(r"tinygrad-lite (.*\".*)$", run("-h").out, re.MULTILINE)
+    assert len(examples) == 3
+    for example in examples:
+        answer = run(*shlex.split(example))
+        assert (answer.status, answer.err) == (0, "")
+    assert {path.name for path in Path().iterdir()} == {"graph.svg", "steps.html"}
 
 
 def test_the_version_is_the_packages(run: Callable[..., Answer]) -> None:

@@ -24,6 +24,19 @@ def gradient_of_a_valley(parameters: list[Value]) -> None:
         parameter.grad = scale * (parameter.data - 3)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [  # as in PyTorch
+        (SGD, {"lr": 0.01, "momentum": 0.0, "weight_decay": 0.0}),
+        (RMSprop, {"lr": 0.01, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0}),
+        (Adam, {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}),
+        (AdamW, {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}),
+    ],
+)
+def test_the_usual_rates_are_those_that_people_know(optimizer: Any, expected: dict[str, Any]) -> None:
+    assert {name: getattr(optimizer(W), name) for name in expected} == expected
+
+
 def by_hand(rule: Any, rounds: int = 5) -> list[float]:
     """The same with one number at a time; `rule(t, p, g, state)` gives the new number."""
     found = []

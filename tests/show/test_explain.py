@@ -271,6 +271,7 @@ X, Y = Symbol(name="x", number=2.0), Symbol(name="y", number=3.0)
         (ops.gaussian(X + Y), "exp(-(x + y)²)", r"\mathrm{e}^{-(x + y)^2}"),
         (ops.exp_difference(X, X + Y), "exp(x - (x + y))", r"\mathrm{e}^{x - (x + y)}"),
         ((X + Y).tanh(), "tanh(x + y)", r"\mathrm{tanh}(x + y)"),
+        ((X + Y).leaky_relu(), "leaky_relu(x + y)", r"\mathrm{leaky\_relu}(x + y)"),
     ],
     ids=lambda case: case if isinstance(case, str) else "",
 )
