@@ -314,16 +314,52 @@ def test_an_operation_of_three_arguments_names_them_where_it_has_no_value() -> N
         root(Value(-1.0, "x"), 0.0, Value(0.5, "z"))
 
 
-def test_a_subclass_carries_attributes_and_records_plain_values() -> None:
-    class Weight(Value):
-        def __init__(self, data: float, unit: str) -> None:
-            super().__init__(data, unit)
-            self.unit = unit
+class Weight(Value):
+    def __init__(self, data: float, unit: str) -> None:
+        super().__init__(data, unit)
+        self.unit = unit
 
-    w = Weight(3.0, "kg")
+
+class Slim(Value):
+    __slots__ = ("unit",)
+
+
+def weighed(kind: type[Value]) -> Any:
+    w: Any = kind(3.0, "kg")
+    w.unit = ["kg"]
+    return w
+
+
+@pytest.mark.parametrize("kind", [Weight, Slim])
+def test_a_subclass_carries_attributes_and_records_plain_values(kind: type[Value]) -> None:
+    w = weighed(kind)
     y = w * w + 1
     y.backward()
-    assert (y.data, w.grad, w.unit, type(y)) == (10.0, 6.0, "kg", Value)
+    assert (y.data, w.grad, w.unit, type(y)) == (10.0, 6.0, ["kg"], Value)
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("kind", [Weight, Slim])
+def test_a_copy_of_a_subclass_is_of_it_and_has_its_attributes(kind: type[Value], twin: Any) -> None:
+    w = weighed(kind)
+    (w * w).backward()
+    other = twin(w)
+    assert type(other) is kind
+    assert (other.data, other.grad, other.label, other.unit) == (3.0, 6.0, "kg", ["kg"])
+    assert other is not w
+    assert (other.unit is w.unit) == (twin is copy.copy)
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("kind", [Weight, Slim])
+def test_a_copy_of_a_graph_keeps_what_is_at_its_leaves(kind: type[Value], twin: Any) -> None:
+    w = weighed(kind)
+    v, y = twin([w, w * w * 2])
+    assert type(v) is kind
+    assert v.unit == ["kg"]
+    assert topological_order(y)[0] is v
+    y.backward()
+    assert v.grad == 12.0
 
 
 def test_a_chain_of_a_million_nodes() -> None:

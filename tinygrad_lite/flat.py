@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from .value import Value, node_of, topological_order
@@ -37,11 +38,24 @@ def rebuilt(rows: list[Any]) -> Value:
 def copied(root: Value, memo: dict[int, Any]) -> Value:
     """A copy of the graph for `copy.deepcopy`, which shares what its memo has copied already."""
     for node in topological_order(root):
-        if id(node) not in memo:
-            args = [memo[id(arg)] for arg in node.args]
-            memo[id(node)] = node_of(node._data, node.op, args, *_rest(node))
-    copy: Value = memo[id(root)]
-    return copy
+        if id(node) in memo:
+            continue
+        if type(node) is not Value:
+            _copy_leaf(node, memo)
+            continue
+        args = [memo[id(arg)] for arg in node.args]
+        memo[id(node)] = node_of(node._data, node.op, args, *_rest(node))
+    found: Value = memo[id(root)]
+    return found
+
+
+def _copy_leaf(leaf: Value, memo: dict[int, Any]) -> None:
+    """Put a copy of a leaf of a derived class into the memo, with its attributes."""
+    make, args, state = leaf.__reduce_ex__(4)[:3]
+    memo[id(leaf)] = twin = make(*args)
+    for attributes in state if isinstance(state, tuple) else (state,):
+        for name, x in (attributes or {}).items():
+            setattr(twin, name, copy.deepcopy(x, memo))
 
 
 def _rest(node: Value) -> tuple[Any, ...]:

@@ -185,7 +185,9 @@ class Value(Operand):
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
         return flat.copied(self, memo)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if type(self) is not Value:  # a leaf, with attributes of its own
+            return super().__reduce_ex__(protocol)
         return flat.rebuilt, (flat.rows_below(self),)
 
 
