@@ -140,8 +140,8 @@ def faults(where: Path, count: int, seed: int) -> list[Fault]:
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def survivors(chosen: list[Fault], suites: list[list[str]], seconds: float) -> Iterator[tuple[Fault, bool]]:
-    """Each fault, and whether all tests pass with it, those of one suite after those of another."""
+def survivors(chosen: list[Fault], suites: list[list[str]], seconds: float) -> Iterator[tuple[Fault, bytes]]:
+    """The faults with which all tests pass, and the file each is in, as it was at the start."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
@@ -166,11 +166,12 @@ def survivors(chosen: list[Fault], suites: list[list[str]], seconds: float) -> I
             source_bytes = place.read_bytes()
             place.write_bytes(fault.put_in(source_bytes))
             try:
-                yield fault, passed()
+                survives = passed()
             except subprocess.TimeoutExpired:
-                yield fault, False
-            finally:
-                place.write_bytes(source_bytes)
+                survives = False
+            place.write_bytes(source_bytes)
+            if survives:
+                yield fault, source_bytes
 
 
 def line_of(source: bytes, position: int) -> tuple[int, str]:
@@ -191,13 +192,11 @@ def main() -> int:
     options = parser.parse_args()
     chosen = faults(options.where, options.count, options.seed)
     left = 0
-    for fault, survives in survivors(chosen, [options.tests, options.then], options.seconds):
-        if survives:
-            left += 1
-            source = fault.path.read_bytes()
-            number, before = line_of(source, fault.start)
-            _, after = line_of(fault.put_in(source), fault.start)
-            print(f"{fault.path}:{number}\n  - {before}\n  + {after}", flush=True)
+    for fault, source in survivors(chosen, [options.tests, options.then], options.seconds):
+        left += 1
+        number, before = line_of(source, fault.start)
+        _, after = line_of(fault.put_in(source), fault.start)
+        print(f"{fault.path}:{number}\n  - {before}\n  + {after}", flush=True)
     print(f"{len(chosen) - left} of {len(chosen)} noticed")
     return 1 if left else 0
 

@@ -91,3 +91,17 @@ def test_arrays_of_dask_are_refused_in_forward_mode_with_advice() -> None:
         program.jvp([array], [1.0])
     with pytest.raises(TypeError, match=r"program: slopes: expected arrays of NumPy, got Dask's; compute them first"):
         program.jacobian(array)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 5), (1, 0)], ids=str)
+def test_the_jacobian_of_a_list_has_its_axis_last_forwards_too(shape: tuple[int, ...]) -> None:
+    xs, y = [Value(0.1 * i) for i in range(3)], Value(2.0)
+    outputs = [tl.dot(xs, xs) * y, xs[0] * xs[1], tl.sin(xs[2] * y), xs[1] / y, tl.exp(xs[0])]
+    points = np.random.default_rng(0).uniform(1, 2, (*shape, 3)), np.full(shape, 1.5)
+    rows = tl.compile(outputs, [xs, y]).jacobian(*points)
+    assert len(rows) == 5
+    for output, row in zip(outputs, rows, strict=True):
+        expected = tl.compile(output, [xs, y]).jacobian(*points)  # of one output: backwards
+        assert [slope.shape for slope in row] == [(*shape, 3), shape]
+        for slope, other in zip(row, expected, strict=True):
+            np.testing.assert_allclose(slope, other, rtol=1e-13)

@@ -392,6 +392,15 @@ def test_long_sums_and_maxima_become_one_instruction():
     assert (gradient == 1).all()
 
 
+def test_thousands_of_rows_at_once_are_worked_on_in_whole_points():
+    xs = [Value(0.1) for _ in range(2500)]
+    points = np.random.default_rng(0).uniform(-1, 1, (1200, 2500))
+    program = compile(tl.dot(tl.softmax(xs), xs), [xs])
+    assert 16 < program._plan(answers.values).plan.width < 1024
+    weights = np.exp(points)
+    np.testing.assert_allclose(program(points), (weights * points).sum(1) / weights.sum(1), rtol=1e-12)
+
+
 def test_a_convolution_shares_its_weights():
     kernel, xs = [Value(0.5), Value(-1.0), Value(2.0)], [Value(0.0) for _ in range(12)]
     out = tl.sum([tl.relu(tl.dot(kernel, xs[i : i + 3])) for i in range(10)])

@@ -168,6 +168,17 @@ def test_too_many_paths_say_how_many_points_are_left_and_what_split_them():
         vectorize(count, max_paths=5)(np.arange(20.0))
 
 
+@pytest.mark.parametrize(("most", "said"), [(1, "1 paths taken and 3 points are left; the comparison x > 1"), (2, "2 paths taken and 1 points are left; the comparison … > x")])
+def test_the_comparison_named_is_that_of_the_last_path(most, said):
+    def f(x, y):
+        if x > 1:
+            return x
+        return y if y * 2 > x else x + y
+
+    with pytest.raises(ValueError, match=f"^vectorize: {said} splits them; raise max_paths"):
+        vectorize(f, max_paths=most)([2.0, 0.5, 0.5, 0.5], [1.0, 3.0, -1.0, 8.0])
+
+
 def test_a_caught_error_is_no_branch():
     def f(x):
         try:

@@ -219,8 +219,7 @@ class Call:
     def finish(self, path: Path, places: Any) -> None:
         """Replay a path to its end."""
         self.finished += len(places)
-        if path.problem:
-            self.lost(places)
+        if path.problem:  # nan stays there
             return
         index = _index(places)
         pieces = self.replay(path.program, self.at(index, range(len(self.columns))))
