@@ -204,6 +204,18 @@ def test_a_vectorized_function_may_give_an_array() -> None:
     assert (first.tolist(), second.tolist()) == ([4.0, 7.0], [4.0, 8.0])
 
 
+def test_parameters_in_an_order_of_ones_own_may_be_arrays() -> None:
+    w, b, x = tl.values(A, "w"), tl.values([1.0, 2.0], "b"), tl.values(B, "x")
+    loss = ((w @ x + b) ** 2).sum()
+    program = tl.compile(loss, [x], parameters=[b, w])
+    assert [each.label for each in program.parameters] == [each.label for each in [*b, *w.flat]]
+    again = tl.compile(loss, [x], parameters=(each for each in [*b, *w.flat]))
+    numbers = np.arange(8.0)
+    found, expected = again.loss_and_grad(numbers, B), program.loss_and_grad(numbers, B)
+    assert found[0] == expected[0] == pytest.approx((((numbers[2:].reshape(2, 3) @ B) + numbers[:2]) ** 2).sum())
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
 # As HIPS autograd tests arithmetic: a value and an array, from both sides, with every operator.
 
 OPERATORS = [

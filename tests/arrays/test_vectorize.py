@@ -424,6 +424,28 @@ def test_what_is_static_is_given_as_it_is(static):
     assert pickle.loads(pickle.dumps(g))([2.0], n=3)[0].tolist() == [8.0]
 
 
+def test_a_static_argument_may_be_a_value():
+    w = Value(3.0)
+    assert vectorize(lambda x, w: w * x, static="w")([1.0, 2.0], w).tolist() == [3.0, 6.0]
+
+
+def test_static_names_arguments_that_there_are():
+    with pytest.raises(ValueError, match=r"^vectorize: expected static to name some of \['x', 'n'\], got 'm'$"):
+        vectorize(lambda x, n: x, static="m")
+    assert vectorize(lambda x, **options: x * options["n"], static="n")([1.0], n=2).tolist() == [2.0]
+    with pytest.raises(TypeError) as caught:
+        vectorize(lambda x, mode: x)([1.0], mode="same")
+    assert str(caught.value) == (
+        "vectorize: expected argument 'mode' as real numbers, got dtype <U4; what is given as it is, name in static=['mode']"
+    )
+
+
+def test_of_dasks_arrays_a_function_gives_one_number():
+    lazy = pytest.importorskip("dask.array").from_array(np.arange(4.0), chunks=2)
+    with pytest.raises(TypeError, match=r"of Dask's arrays it gives one number, got 2; vectorize a function for each"):
+        vectorize(lambda x: (x, -x))(lazy).compute()
+
+
 def test_static_by_place_and_of_any_kind():
     g = vectorize(lambda x, mode: x if mode == "same" else -x, static=1)
     assert g([1.0, 2.0], "same").tolist() == [1.0, 2.0]

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..op import constant
 from ..value import Value, topological_order
-from .kernels import np
 
 
 def is_list(x: Any) -> bool:
@@ -49,11 +48,18 @@ def _check_leaf(what: str, i: int, value: Any) -> None:
         raise ValueError(f"compile: expected a leaf as {what} {i}, got {got}, {value!r}")
 
 
+def _listed(values: Any) -> list[Any]:
+    """What a list, or an array of any number of axes, holds; or the one that it is."""
+    if isinstance(values, Value) or not hasattr(values, "__iter__"):
+        return [values]
+    return list(getattr(values, "flat", values))
+
+
 def check_parameters(
     outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value]
 ) -> list[Value]:
     """The parameters as a list, if they are all leaves that are no inputs, each once."""
-    named = [*np().asarray(parameters, object).ravel()]
+    named = [value for each in _listed(parameters) for value in _listed(each)]
     for i, value in enumerate(named):
         _check_leaf("parameter", i, value)
         if any(other is value for other in named[:i]):

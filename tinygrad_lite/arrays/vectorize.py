@@ -42,11 +42,11 @@ class Vectorized:
         A list of arrays if the function gives a list or a tuple.
         """
         arguments = _Arguments(self._f, arrays, named, self._static)
-        if any(isinstance(array, Operand) for array in (*arrays, *named.values())):
-            return self._f(*arrays, **named)  # within another function of numbers
         columns = arguments.taken()
+        if any(isinstance(array, Operand) for array in columns):
+            return self._f(*arrays, **named)  # within another function of numbers
         if dask.is_lazy(columns):
-            return dask.at_elements(functools.partial(self._values, arguments), columns)
+            return dask.at_elements(functools.partial(self._one_value, arguments), columns)
         return self._values(arguments, *columns)
 
     def value_and_grad(self, *arrays: Any, **named: Any) -> tuple[Any, Any]:
@@ -78,10 +78,19 @@ class Vectorized:
         results = [result.reshape(call.shape) for result in call.results]
         return results if call.several else results[0]
 
+    def _one_value(self, arguments: _Arguments, *arrays: Any) -> Any:
+        result = self._values(arguments, *arrays)
+        if isinstance(result, list):
+            problem = f"of Dask's arrays it gives one number, got {len(result)}"
+            raise TypeError(f"vectorize: {problem}; vectorize a function for each")
+        return result
+
     def _followed(
         self, arguments: _Arguments, arrays: Sequence[Any], replay: Work, width: int = 1
     ) -> Call:
         np = kernels().np
+        for name, array in zip(arguments.names, arrays, strict=True):
+            _check_real(name, array)
         points = Points(arrays, [Group(None, None)] * len(arrays))
         columns = []
         for each in points.given:
@@ -118,7 +127,7 @@ class _Arguments:
         self.f = f
         self.given = [*given]
         self.named = dict(named)
-        names = _parameter_names(f)
+        names = [name for name, each in _parameters(f).items() if not _is_open(each)]
         places: list[tuple[int | str, str]] = []
         for i in range(len(given)):
             name = names[i] if i < len(names) else f"argument {i}"
@@ -150,15 +159,37 @@ class _Arguments:
         return self.f(*given, **named)
 
 
-def _parameter_names(f: Callable[..., Any]) -> list[str]:
+def _parameters(f: Callable[..., Any]) -> Mapping[str, Any]:
     import inspect
 
     try:
-        parameters = inspect.signature(f).parameters.values()
+        return inspect.signature(f).parameters
     except (TypeError, ValueError):  # some functions of C have none
-        return []
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [each.name for each in parameters if each.kind not in several]
+        return {}
+
+
+def _is_open(parameter: Any) -> bool:
+    """Whether it takes any number of arguments."""
+    return parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
+def _check_static(f: Callable[..., Any], static: Collection[str | int]) -> None:
+    """Refuse a name that the function does not have: what was meant would be taken for an array."""
+    parameters = _parameters(f)
+    if not parameters or any(map(_is_open, parameters.values())):
+        return
+    for name in static:
+        if isinstance(name, str) and name not in parameters:
+            expected = f"expected static to name some of {[*parameters]}"
+            raise ValueError(f"vectorize: {expected}, got {name!r}")
+
+
+def _check_real(name: str, array: Any) -> None:
+    dtype = kernels().np.asarray(array).dtype
+    if dtype.kind not in "biuf":
+        expected = f"expected argument {name!r} as real numbers, got dtype {dtype}"
+        advice = f"what is given as it is, name in static=[{name!r}]"
+        raise TypeError(f"vectorize: {expected}; {advice}")
 
 
 def _value_and_grad(program: Program, columns: Sequence[Any]) -> list[Any]:
@@ -200,4 +231,5 @@ def vectorize(
     if not callable(f):
         raise TypeError(f"vectorize: expected a function, got {type(f).__name__}")
     static = (static,) if isinstance(static, str | int) else static
+    _check_static(f, static)
     return Vectorized(f, check_whole("vectorize", "max_paths", max_paths), static)
