@@ -1,31 +1,46 @@
-"""How the cells to fill in are marked."""
+"""How the cells to fill in are checked. What is right is written in questions.py."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
+
+from questions import QUESTIONS, Part
 
 from tinygrad_lite import Value
 
 
-def mark(name: str, answer: Any, right: Any, hint: str, mistakes: Mapping[Any, str] = {}) -> None:
-    """Say whether an answer, a number or a list of numbers, is right; if not, what is missing.
+def check(question: str, *answers: Any) -> None:
+    """Say of each answer, a number or a list of numbers, whether it is right.
 
-    An answer that is one of `mistakes` is told what it is; three digits are enough.
+    If not, what is missing; a mistake that is known is named. Three digits are enough.
 
-    >>> mark("∂e/∂b", ..., 5, "what comes along the path through d?")
+    >>> check("1.chain", 2, ...)
+    ∂e/∂a: right
     ∂e/∂b: not yet: what comes along the path through d?
-    >>> mark("∂e/∂b", 2, 5, "", {2: "that is the path through c alone"})
-    ∂e/∂b: not yet: that is the path through c alone
-    >>> mark("∂e/∂b", 5, 5, "")
-    ∂e/∂b: right
+    >>> check("1.chain", 2, 2)
+    ∂e/∂a: right
+    ∂e/∂b: not yet: that is the path through c alone; b is used twice
     """
-    if _same(answer, right):
-        print(f"{name}: right")
-        return
-    known = [what for mistake, what in mistakes.items() if _same(answer, mistake)]
-    print(f"{name}: not yet: {[*known, hint][0]}")
+    for part, answer in zip(QUESTIONS[question], answers, strict=True):
+        print(f"{part.name}: {verdict(part, answer)}")
+
+
+def solution(question: str) -> list[Any]:
+    """What is right, for the checks at a notebook's end."""
+    return [part.right for part in QUESTIONS[question]]
+
+
+def verdict(part: Part, answer: Any) -> str:
+    """The words for one answer.
+
+    >>> verdict(Part("x", 5, "both paths?", {2: "one path alone"}), 4)
+    'not yet: both paths?'
+    """
+    if _same(answer, part.right):
+        return "right"
+    known = [what for mistake, what in part.mistakes.items() if _same(answer, mistake)]
+    return f"not yet: {[*known, part.hint][0]}"
 
 
 def _same(answer: Any, right: Any) -> bool:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import importlib.metadata
-import importlib.util
 import io
 import itertools
 import json
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygrad_lite
 from tinygrad_lite import Value
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -157,7 +158,7 @@ def filled(notebook: Any) -> Any:
         if is_tagged(cell, "exercise"):
             (answer,) = folded_code(following)
             source = text_of(cell["source"])
-            at = source.rindex("\n\n", 0, source.index("\nmark(") + 1)
+            at = source.rindex("\n\n", 0, source.index("\ncheck(") + 1)
             cell["source"] = f"{source[:at]}\n{answer}{source[at:]}"
     (things,) = [cell for cell in cells if cell["id"] == "try"]
     for i, answer in enumerate(folded_code(things)):
@@ -316,16 +317,40 @@ def test_no_time_of_a_machine_is_committed(path: Path) -> None:
     assert [cell["id"] for cell in tagged(read(path), "timing") if cell["outputs"]] == []
 
 
-def marked(*args: Any) -> str:
-    """What a cell to fill in says about an answer."""
-    spec = importlib.util.spec_from_file_location("practice", NOTEBOOKS / "practice.py")
-    assert spec
-    assert spec.loader
-    practice = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(practice)
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        practice.mark("x", *args)
-    return said.getvalue()
+@each
+def test_the_check_of_an_exercise_shows_no_answer(path: Path) -> None:
+    notebook = read(path)
+    called = [
+        re.search(r'^check\("([\w.-]+)", (.*)\)$', text_of(cell["source"]), re.MULTILINE)
+        for cell in tagged(notebook, "exercise")
+    ]
+    names = [f"{path.stem[0]}.{cell['id']}" for cell in tagged(notebook, "exercise")]
+    assert [call and call[1] for call in called] == names
+
+
+def practice() -> Any:
+    """`notebooks/practice.py`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(NOTEBOOKS))
+        return importlib.import_module("practice")
+
+
+def test_every_question_is_asked_in_a_notebook() -> None:
+    asked = [
+        f"{path.stem[0]}.{cell['id']}" for path in PATHS for cell in tagged(read(path), "exercise")
+    ]
+    assert asked == list(practice().QUESTIONS)
+
+
+def test_no_mistake_of_a_question_is_what_is_right() -> None:
+    parts = [part for parts in practice().QUESTIONS.values() for part in parts]
+    said = [
+        practice().verdict(part, mistake)
+        for part in parts
+        for mistake in [*part.mistakes, "?", ..., None]
+    ]
+    assert len(said) > 150
+    assert [words for words in said if not words.startswith("not yet: ")] == []
 
 
 @pytest.mark.parametrize(
@@ -344,15 +369,47 @@ def marked(*args: Any) -> str:
         (Value(5.0), "right"),
     ],
 )
-def test_an_answer_is_marked(answer: Any, says: str) -> None:
-    assert marked(answer, Value(5.0), "both paths?", {2: "one path alone"}) == f"x: {says}\n"
+def test_an_answer_is_checked(answer: Any, says: str) -> None:
+    part = practice().Part("x", 5, "both paths?", {2: "one path alone"})
+    assert practice().verdict(part, answer) == says
 
 
-def test_an_answer_of_several_numbers_is_marked() -> None:
-    assert marked([1.0, 2], np.array([1.0, 2.0]).tolist(), "") == "x: right\n"
-    assert marked(1.0, np.float64(1.0), "") == "x: right\n"
-    assert marked([1.0, 2], [1, 2.0], "") == "x: right\n"
-    assert marked([1.0], [1, 2.0], "two numbers") == "x: not yet: two numbers\n"
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ([1.0, 2], "right"),
+        ((1, 2), "right"),
+        ([Value(1.0), np.float64(2.0)], "right"),
+        ([2, 1], "not yet: the other way round"),
+        ([1.0], "not yet: two numbers"),
+        (1.0, "not yet: two numbers"),
+    ],
+)
+def test_an_answer_of_several_numbers_is_checked(answer: Any, says: str) -> None:
+    part = practice().Part("x", [1, 2.0], "two numbers", {(2, 1): "the other way round"})
+    assert practice().verdict(part, answer) == says
+
+
+def test_a_check_prints_a_line_for_each_part() -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        practice().check("1.chain", 2, 3)
+    assert said.getvalue().splitlines() == [
+        "∂e/∂a: right",
+        "∂e/∂b: not yet: that is the path through d alone; b is used twice",
+    ]
+
+
+def test_notebook_6_shows_every_kind_of_operand() -> None:
+    (path,) = NOTEBOOKS.glob("6_*.ipynb")
+    (cell,) = [cell for cell in read(path)["cells"] if cell["id"] == "kinds-note"]
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", text_of(cell["source"]), re.MULTILINE)
+    package = Path(tinygrad_lite.__file__).parent
+    kinds = [
+        (name, source.relative_to(package).as_posix())
+        for source in package.rglob("*.py")
+        for name in re.findall(r"^class (\w+)\(Operand\)", source.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert sorted(rows) == sorted(kinds)
 
 
 if __name__ == "__main__":
