@@ -82,3 +82,42 @@ def eager(f: Any, points: Any) -> tuple[Any, Any]:
         values.append(getattr(out, "data", out))
         gradients.append([x.grad for x in inputs])
     return np.array(values), list(np.array(gradients).T)
+
+
+# Functions at hard points: kinks, poles, ties, subnormal numbers
+
+HARD = [0.0, 1.0, -1.0, 0.5, 2.0, -2.0, 3.0, 5e-324, 1e-310, -1e-310, 1e-200, 1e3]
+EVERY = [name for name in OPS if OPS[name].lists < 2]
+
+
+def hard_function(seed: int, size: int, inputs: int) -> tuple[Function, list[float]]:
+    """A function of that many operations, any of the table, with constants, and where it is hard."""
+    rng = random.Random(seed)
+    point = [rng.choice(HARD) for _ in range(inputs)]
+    numbers: list[float] = list(point)
+    program: list[tuple[str, list[int | float]]] = []
+    while len(program) < size:
+        name = rng.choice(EVERY)
+        arity = OPS[name].arity or rng.choice([1, 2, 3])
+        args: list[int | float] = [rng.randrange(max(0, len(numbers) - 6), len(numbers)) for _ in range(arity)]
+        if arity > 1 and rng.random() < 0.3:
+            args[rng.randrange(arity)] = rng.choice(HARD)
+        try:
+            out = call(name, [numbers[arg] if isinstance(arg, int) else arg for arg in args])
+        except (ValueError, ArithmeticError):
+            continue
+        if abs(out) < 1e6:
+            program.append((name, args))
+            numbers.append(out)
+
+    def f(*xs: Any) -> Any:
+        nodes = list(xs)
+        for name, args in program:
+            nodes.append(call(name, [nodes[arg] if isinstance(arg, int) else arg for arg in args]))
+        return nodes[-1] + 0.0 * xs[0]
+
+    return f, point
+
+
+def hard_functions(size: int) -> st.SearchStrategy[tuple[Function, list[float]]]:
+    return st.builds(hard_function, st.integers(0, 10**6), st.integers(1, size), st.integers(1, 3))
