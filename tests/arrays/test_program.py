@@ -700,13 +700,13 @@ def test_work_on_threads_gives_the_same():
 def test_memory_beyond_the_results_is_bounded():
     xs, y, _, loss = network([4, 32, 32, 1], "dot")
     program = compile(loss, [xs, y])
-    x, ys = np.zeros((400_000, 4)), np.ones(400_000)
+    x, ys = np.zeros((100_000, 4)), np.ones(100_000)  # 0.8 MB a row, of which there are 80
     tracemalloc.start()
     program.backward(x, ys)
     program.value_and_grad(x, ys)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak - x.nbytes - 2 * ys.nbytes < 16 * 2**20
+    assert peak - x.nbytes - 2 * ys.nbytes < 12 * 2**20
 
 
 # Linear graphs: the adjoint of a product may be the same at all points
