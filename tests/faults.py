@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -140,7 +141,7 @@ def faults(where: Path, count: int, seed: int) -> list[Fault]:
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def survivors(chosen: list[Fault], suites: list[list[str]], seconds: float) -> Iterator[tuple[Fault, bytes]]:
+def survivors(chosen: list[Fault], suites: list[list[str]]) -> Iterator[tuple[Fault, bytes]]:
     """The faults with which all tests pass, and the file each is in, as it was at the start."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -152,21 +153,23 @@ def survivors(chosen: list[Fault], suites: list[list[str]], seconds: float) -> I
         options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not browser and not slow"]
         commands = [[sys.executable, "-m", "pytest", *options, *tests] for tests in suites if tests]
 
-        def passed() -> bool:
+        def passed(seconds: float | None) -> bool:
             runs = (
                 subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False)
                 for command in commands
             )
             return all(run.returncode == 0 for run in runs)
 
-        if not passed():
+        start = time.perf_counter()
+        if not passed(None):
             raise SystemExit("the tests do not pass without a fault")
+        seconds = 20 + 5 * (time.perf_counter() - start)  # a run that takes longer has noticed
         for fault in chosen:
             place = copy / fault.path.resolve().relative_to(ROOT)
             source_bytes = place.read_bytes()
             place.write_bytes(fault.put_in(source_bytes))
             try:
-                survives = passed()
+                survives = passed(seconds)
             except subprocess.TimeoutExpired:
                 survives = False
             place.write_bytes(source_bytes)
@@ -188,11 +191,10 @@ def main() -> int:
     parser.add_argument("--then", nargs="+", default=[], help="more tests, for what the others do not notice")
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=120.0, help="a run that takes longer has noticed")
     options = parser.parse_args()
     chosen = faults(options.where, options.count, options.seed)
     left = 0
-    for fault, source in survivors(chosen, [options.tests, options.then], options.seconds):
+    for fault, source in survivors(chosen, [options.tests, options.then]):
         left += 1
         number, before = line_of(source, fault.start)
         _, after = line_of(fault.put_in(source), fault.start)
