@@ -129,6 +129,12 @@ def test_numpy_arrays_and_numbers_join_dask_arrays(da):
     np.testing.assert_allclose(model.backward(lazy, 1), model.backward(features, 1), 1e-12)
 
 
+def test_lazy_results_have_no_place_to_go(da):
+    x = Value(1.0)
+    with pytest.raises(TypeError, match=r"^program: out: results over Dask's arrays are lazy; leave it out$"):
+        tl.compile(x * x, [x])(da.ones(4, chunks=2), out=np.empty(4))
+
+
 def test_float32_stays_float32(da):
     model = Logistic(dtype="float32")
     lazy = [da.from_array(array.astype("float32"), chunks=100) for array in model.arrays]

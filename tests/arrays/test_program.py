@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import pickle
 import random
+import re
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -482,6 +483,72 @@ def test_inputs_may_be_read_only_or_strided_and_are_not_written():
     np.testing.assert_allclose(values, a * b + np.sin(a))
     assert (a == before[0]).all()
     assert (b == before[1]).all()
+
+
+def test_results_go_where_the_caller_wants_them():
+    a, b = Value(1.0), Value(2.0)
+    one, several = compile(a * b + a, [a, b]), compile([a * b, a + b], [a, b])
+    points = np.random.default_rng(0).uniform(-1, 1, (2, 30_000))
+    place, places = np.empty(30_000), [np.empty(30_000) for _ in range(2)]
+    assert one(*points, out=place) is place
+    np.testing.assert_array_equal(place, one(*points))
+    found = several(*points, out=places, threads=2)
+    assert [x is y for x, y in zip(found, places, strict=True)] == [True, True]
+    np.testing.assert_array_equal(places, several(*points))
+    number = np.empty(())
+    assert one(2.0, 3.0, out=number) is number
+    assert number == 8.0
+
+
+def test_a_place_for_results_may_be_that_of_an_input():
+    a, b = Value(1.0), Value(2.0)
+    program = compile([a * b, a + b], [a, b])
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 30_000))
+    expected = program(x, y)
+    place = x.copy()
+    program(place, y, out=[place, np.empty(30_000)])
+    np.testing.assert_array_equal(place, expected[0])
+    both = [x.copy(), y.copy()]
+    np.testing.assert_array_equal(program(*both, out=both), expected)
+    np.testing.assert_array_equal(both, expected)
+    shifted = np.append(x, 0.0)
+    square = compile(a * a, [a])
+    square(shifted[:-1], out=shifted[1:])
+    np.testing.assert_array_equal(shifted[1:], x * x)
+    row = np.random.default_rng(1).uniform(-1, 1, (3, 20_000))
+    expected = compile(a * b, [a, b])(row[0].copy(), row.copy())
+    compile(a * b, [a, b])(row[0], row, out=row)
+    np.testing.assert_array_equal(row, expected)
+
+
+def no_place(shape=(2,), dtype=float, **flags):
+    array = np.empty(shape, dtype)
+    array.setflags(**flags)
+    return array
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (no_place((3,)), "program: out 0: expected float64 of shape (2,), got float64 of shape (3,)"),
+        (no_place(dtype="float32"), "program: out 0: expected float64 of shape (2,), got float32 of shape (2,)"),
+        ([1.0, 2.0], "program: out 0: expected float64 of shape (2,), got list of shape (2,)"),
+        (3.0, "program: out 0: expected float64 of shape (2,), got float of shape ()"),
+        (no_place((2, 2))[:, 0], "program: out 0: expected a contiguous array that can be written, got one that is not"),
+        (no_place(write=False), "program: out 0: expected a contiguous array that can be written, got one that is not"),
+    ],
+)
+def test_a_place_that_does_not_fit_is_refused(out, message):
+    x = Value(1.0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        compile(x * x, [x])([1.0, 2.0], out=out)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_each_result_has_its_place(count):
+    x = Value(1.0)
+    with pytest.raises(ValueError, match=f"^program: out: expected 2 arrays, got {count}$"):
+        compile([x * x, x], [x])([1.0, 2.0], out=[np.empty(2) for _ in range(count)])
 
 
 def test_numbers_and_0d_arrays_give_0d_results():

@@ -84,9 +84,11 @@ def is_lazy(arrays: Sequence[Any]) -> bool:
 
 
 def replayed(
-    program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbers: Any
+    program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbers: Any, out: Any = None
 ) -> tuple[list[Any], Any, int]:
     """What a call of `program` gives, as lazy arrays of one task a block; totals are computed."""
+    if out is not None:
+        raise TypeError("program: out: results over Dask's arrays are lazy; leave it out")
     blocks = _Blocks(program, arrays, numbers)
     if kind is answers.totals:
         return [], _summed_up(blocks, threads), blocks.points.count

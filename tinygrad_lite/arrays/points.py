@@ -85,24 +85,34 @@ class Points:
         tails = [() if form.size is None else (form.size,) for form in forms]
         if out is None:
             return [np().empty((self.count, *tail), dtype) for tail in tails]
+        if len(out) != len(tails):
+            raise ValueError(f"program: out: expected {len(tails)} arrays, got {len(out)}")
         for i, (array, tail) in enumerate(zip(out, tails, strict=True)):
-            if getattr(array, "dtype", None) != dtype or array.shape != (*self.whole, *tail):
-                got = (
-                    f"{getattr(array, 'dtype', type(array).__name__)} of shape {np().shape(array)}"
-                )
-                raise ValueError(
-                    f"program: out {i}: expected {dtype} of shape {(*self.whole, *tail)}, got {got}"
-                )
-            if not array.flags.c_contiguous or not array.flags.writeable:
-                advice = "expected a contiguous array that can be written"
-                raise ValueError(f"program: out {i}: {advice}, got one that is not")
-        return [array.reshape((self.count, *tail)) for array, tail in zip(out, tails, strict=True)]
+            self._check_out(i, array, dtype, (*self.whole, *tail))
+        return [
+            np().empty((self.count, *tail), dtype)
+            if any(np().may_share_memory(array, each) for each in self.given)  # and is read later
+            else array.reshape((self.count, *tail))
+            for array, tail in zip(out, tails, strict=True)
+        ]
+
+    def _check_out(self, i: int, array: Any, dtype: Any, shape: Shape) -> None:
+        found = getattr(array, "dtype", None), getattr(array, "shape", None)
+        if found != (dtype, shape):
+            got = f"{found[0] or type(array).__name__} of shape {np().shape(array)}"
+            raise ValueError(f"program: out {i}: expected {dtype} of shape {shape}, got {got}")
+        if not array.flags.c_contiguous or not array.flags.writeable:
+            advice = "expected a contiguous array that can be written"
+            raise ValueError(f"program: out {i}: {advice}, got one that is not")
 
     def shaped(
         self, results: Sequence[Any], forms: Sequence[Form], out: Sequence[Any] | None
     ) -> list[Any]:
         """Results in the shape of all points; an input's in its own, summed where it broadcast."""
         if out is not None:
+            for array, result in zip(out, results, strict=True):
+                if not np().may_share_memory(array, result):
+                    array[...] = result.reshape(array.shape)
             return [*out]
         if self.alike:
             return [*results]

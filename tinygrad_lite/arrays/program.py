@@ -100,7 +100,7 @@ class Program:
     def __call__(self, *arrays: Any, threads: int = 1, out: Any = None) -> Any:
         """The output at each point; a list of arrays if there are several outputs.
 
-        `out`: the array for it, or a list of arrays, of the right shape, contiguous.
+        `out`: the array for it, or a list of arrays, of the right shape, contiguous, or an input's.
         """
         wanted = None if out is None else [*out] if self._several else [out]
         values = self._results(answers.values, arrays, threads, out=wanted)
@@ -307,7 +307,7 @@ class Program:
         check_count("program", "threads", threads)
         numbers = self._numbers() if numbers is None else numbers
         if dask.is_lazy(arrays):
-            return Replayed(*dask.replayed(self, kind, arrays, threads, numbers))
+            return Replayed(*dask.replayed(self, kind, arrays, threads, numbers, out))
         return self._computed(kind, arrays, threads, numbers, directions=directions, out=out)
 
     def _computed(
