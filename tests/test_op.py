@@ -143,7 +143,7 @@ def test_a_rule_with_a_function_of_math_is_told_what_to_write() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: pow(x, 2, 3), "pow: expected 2 arguments, got 3; there is no modulus"),
+        (lambda x: pow(x, 2, 3), "pow: expected 2 arguments, got 3"),
         (lambda x: tl.maximum([x, x]), "maximum: expected numbers or Values, got a list; write maximum(*xs)"),
         (lambda x: tl.maximum(y for y in [x]), "maximum: expected numbers or Values, got a generator; write maximum(*xs)"),
         (

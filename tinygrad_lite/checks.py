@@ -40,6 +40,13 @@ def _is_decimal(x: Any) -> bool:
     return isinstance(x, numbers.Number) and not isinstance(x, numbers.Complex)
 
 
+def checked_label(label: Any) -> str | None:
+    """`label`, if it is a text or None."""
+    if not (label is None or isinstance(label, str)):
+        raise TypeError(f"a label is a str, got {type(label).__name__}")
+    return label
+
+
 def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
     """`x` as an int, if it is a whole number of at least `least`; True and 1.0 are none.
 

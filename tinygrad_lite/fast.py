@@ -16,8 +16,10 @@ from typing import Any
 from . import ops
 from .checks import number
 from .op import OPS, Method, Op, Operand, Rule, constant, is_scalar
-from .value import Value, constant_of, new, node_of
+from .value import Value, constant_of, node_of
 
+new: Callable[[type[Value]], Value] = object.__new__
+"""A Value without its constructor: no slot of it is set."""
 NO_VALUE = ArithmeticError, ValueError
 """What an operation raises where it has no value, and a rule where it meets a pole."""
 

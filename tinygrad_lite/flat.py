@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from .value import Value, node_of, topological_order
+from . import value
 
 
-def rows_below(root: Value) -> list[Any]:
+def rows_below(root: value.Value) -> list[Any]:
     """The graph as rows, arguments as places in the list.
 
     Leaves stand as objects: roots that are pickled together share them.
     """
-    order = topological_order(root)
+    order = value.topological_order(root)
     index = {node: i for i, node in enumerate(order)}
     rows: list[Any] = []
     for node in order:
@@ -24,32 +24,32 @@ def rows_below(root: Value) -> list[Any]:
     return rows
 
 
-def rebuilt(rows: list[Any]) -> Value:
+def rebuilt(rows: list[Any]) -> value.Value:
     """The root of the graph that rows stand for."""
-    order: list[Value] = []
+    order: list[value.Value] = []
     for row in rows:
-        if not isinstance(row, Value):
+        if not isinstance(row, value.Value):
             data, op, args, *rest = row
-            row = node_of(data, op, [order[i] for i in args], *rest)
+            row = value.node_of(data, op, [order[i] for i in args], *rest)
         order.append(row)
     return order[-1]
 
 
-def copied(root: Value, memo: dict[int, Any]) -> Value:
+def copied(root: value.Value, memo: dict[int, Any]) -> value.Value:
     """A copy of the graph for `copy.deepcopy`, which shares what its memo has copied already."""
-    for node in topological_order(root):
+    for node in value.topological_order(root):
         if id(node) in memo:
             continue
-        if type(node) is not Value:
+        if type(node) is not value.Value:
             _copy_leaf(node, memo)
             continue
         args = [memo[id(arg)] for arg in node.args]
-        memo[id(node)] = node_of(node._data, node.op, args, *_rest(node))
-    found: Value = memo[id(root)]
+        memo[id(node)] = value.node_of(node._data, node.op, args, *_rest(node))
+    found: value.Value = memo[id(root)]
     return found
 
 
-def _copy_leaf(leaf: Value, memo: dict[int, Any]) -> None:
+def _copy_leaf(leaf: value.Value, memo: dict[int, Any]) -> None:
     """Put a copy of a leaf of a derived class into the memo, with its attributes."""
     make, args, state = leaf.__reduce_ex__(4)[:3]
     memo[id(leaf)] = twin = make(*args)
@@ -58,5 +58,5 @@ def _copy_leaf(leaf: Value, memo: dict[int, Any]) -> None:
             setattr(twin, name, copy.deepcopy(x, memo))
 
 
-def _rest(node: Value) -> tuple[Any, ...]:
+def _rest(node: value.Value) -> tuple[Any, ...]:
     return node.numbers, node.grad, node.label, node.branched

@@ -7,11 +7,12 @@ by side, each a subclass that says in `apply` what an operation does to it:
 | kind | where | what an operation gives |
 |---|---|---|
 | `Value` | value.py | its number, and a node of the graph |
-| `Term` | derivatives/grad.py | a node, simplified first: derivatives as graphs |
+| `Term` | derivatives/graphs.py | a node, simplified first: derivatives as graphs |
 | `Series` | derivatives/series.py | the next coefficients of a power series |
 | `Symbol` | show/notation.py | a formula to write down |
-| `Rows` | arrays/ | one more row of a program over many points |
-| `Traced` | arrays/vectorize.py | a recording that follows a plain `if` |
+| `Rows` | arrays/rows.py | one more row of a program over many points |
+| `Traced` | arrays/traced.py | a recording that follows a plain `if` |
+| `Variable` | show/javascript.py | a line of JavaScript |
 """
 
 from __future__ import annotations
@@ -53,8 +54,6 @@ class Method:
         """The operation; NotImplemented beside what is no number, as Python's operators give it."""
         if not all(map(is_scalar, others)):
             return NotImplemented
-        if len(others) == 2:  # pow(x, y, modulus)
-            raise TypeError(f"{self.op}: expected 2 arguments, got 3; there is no modulus")
         return OPS[self.op](*others, operand) if self.reflected else OPS[self.op](operand, *others)
 
 
@@ -145,8 +144,8 @@ class Op:
     text: Template = None
     latex: Template = None
     """How it is written: `"{0:1} + {1:2}"`, or a function of a list of arguments. After the colon
-    stands how tightly an argument must hold to go without parentheses: 4 is a power, 2 a product,
-    1 a sum; without a number an argument stands as it is."""
+    stands how tightly an argument must hold to go without parentheses: 1 is a sum, 1.5 what begins
+    with -, 2 a product, 3 a fraction, 4 a power, 9 a name; without a number it stands as it is."""
     precedence: float = 9
     latex_precedence: float | None = None
     """How tightly the result holds: as above; 9 is a call, 0 a comparison."""
@@ -160,6 +159,7 @@ class Op:
             self.partials = _at_one(self.term_rules)
         if self.latex_precedence is None:
             self.latex_precedence = self.precedence
+        # None: any number of arguments
         self.arity = len(self.partials) if isinstance(self.partials, tuple) else None
         where = f", for {self.domain}" if self.domain else ""
         self.__doc__ = f"`{self.name}` of floats, Values or arrays{where}."
@@ -167,8 +167,8 @@ class Op:
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _declared, (self.name,)
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return "constant" if self is constant else (_declared, (self.name,))
 
     def __call__(self, *args: Any) -> Any:
         """A float of floats, an array of arrays, else of the kind of operand among them."""
@@ -180,11 +180,13 @@ class Op:
             return self.at_arrays(*operands)
         if kinds:
             return max(kinds, key=lambda kind: kind.rank).apply(self, operands)
-        return self._at_floats(*(number_for(self.name, self.arity, x) for x in operands))
+        numbers = [number_for(self.name, self.arity, x) for x in operands]
+        return self.at_floats(numbers, numbers)
 
-    def _at_floats(self, *args: float) -> float:
+    def at_floats(self, numbers: Sequence[float], args: Sequence[Any]) -> float:
+        """The value at the numbers of `args`; if there is none, the message has their labels."""
         try:
-            return self.scalar(*args)
+            return self.scalar(*numbers)
         except (ArithmeticError, ValueError) as error:
             raise self.complaint(error, args) from None
 
@@ -204,21 +206,20 @@ class Op:
         return _run(rules, (out, *args), wanted)
 
     def terms(self, t: Any, out: Any, args: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
-        """t·∂out/∂arg for each argument: t is ∂root/∂out on the way back, a change on that forth.
-
-        This, not the product with the partial, is what walks over a graph go by: a choice gives
-        exactly 0 to what it did not choose, and a quotient does not overflow on the way.
-        """
+        """t·∂out/∂arg for each argument. On the way back t is ∂root/∂out, forth a change of out."""
         if self.term_rules is not None:
             return _run(self.term_rules, (t, out, *args), wanted)
         partials = self.differentiate(out, args, wanted)
         return [None if partial is None else t * partial for partial in partials]
 
-    def terms_ieee(
+    def terms_at_floats(
         self, t: float, out: float, args: Sequence[float], wanted: Sequence[bool]
     ) -> list[float | None]:
-        """`terms` at floats where a rule meets a pole: inf or nan instead of an exception."""
-        return terms_at_arrays(self, t, out, args, wanted)
+        """`terms`, but inf or nan where a rule meets a pole and Python would raise."""
+        try:
+            return self.terms(t, out, args, wanted)
+        except (ArithmeticError, ValueError):
+            return terms_at_arrays(self, t, out, args, wanted)
 
     def pull(self, node: Any) -> None:
         """Add a node's terms to the `grad` of its arguments: the step of `backward`."""
@@ -231,11 +232,7 @@ class Op:
         return complaint(error, self.name, args, self.domain)
 
     def written(self, args: Sequence[str | Part], *, latex: bool = False) -> str:
-        """The operation at arguments given as text; a `Part` gets the parentheses that it needs.
-
-        >>> OPS["mul"].written(["c", "d"]), OPS["mul"].written([Part("a + b", 1), "d"])
-        ('c·d', '(a + b)·d')
-        """
+        """The operation at arguments given as text; a `Part` gets the parentheses it needs."""
         return fill(self.latex if latex else self.text, self.name, args, latex=latex)
 
 
@@ -257,8 +254,6 @@ def _at_one(terms: Rules) -> Rules:
 
 
 def _declared(name: str) -> Op:
-    if name == constant.name:
-        return constant
     if name not in OPS:
         raise LookupError(
             f"operation {name!r} is unknown here; declare it before loading what uses it"

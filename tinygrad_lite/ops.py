@@ -9,7 +9,7 @@ product. 1/x overflows at 1e-310 where t/x does not; and a choice hands exactly 
 not choose, even where t is infinite or nan.
 
 An entry is also the public function: `tanh(0.3)` is a float, `tanh(Value(0.3))` a Value,
-`tanh(array)` an array.
+`tanh(array)` an array. In rules `abs`, `pow` and `sum` are the table's, not Python's.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def _to_extrema(t: Any, out: Any, *xs: Any) -> list[Any]:
 
 
 def _shares(out: Any, *xs: Any) -> list[Any]:
+    """1/k to each of the k arguments that are the extremum."""
     chosen = [equal(x, out) for x in xs]
     return [each / sum(chosen) for each in chosen]
 
@@ -151,10 +152,10 @@ exp_difference: Op = declare(
 expm1: Op = declare("expm1", math.expm1, (lambda out, x: exp(x),), array="expm1")
 log: Op = declare("log", math.log, terms=(lambda t, out, x: t / x,), array="log", domain="x > 0")
 log2: Op = declare(
-    "log2", math.log2, terms=(lambda t, out, x: t / x / math.log(2),), array="log2",
+    "log2", math.log2, terms=(lambda t, out, x: t / x / log(2),), array="log2",
     textbook=(lambda out, x: 1 / (x * log(2)),), domain="x > 0")
 log10: Op = declare(
-    "log10", math.log10, terms=(lambda t, out, x: t / x / math.log(10),), array="log10",
+    "log10", math.log10, terms=(lambda t, out, x: t / x / log(10),), array="log10",
     textbook=(lambda out, x: 1 / (x * log(10)),), domain="x > 0")
 log1p: Op = declare(
     "log1p", math.log1p, terms=(lambda t, out, x: t / (1 + x),), array="log1p", domain="x > -1")

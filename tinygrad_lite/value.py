@@ -4,15 +4,22 @@ A node is data: its number, its operation, its arguments. An operation on Values
 in the table (`ops.py`), computes the number and records a node. `backward` finds the topological
 order of the graph below a root and lets each operation, from the root down, add its terms to the
 `grad` of its arguments.
+
+What runs for one and two arguments is `fast.py`, the same written out for speed; with
+TINYGRAD_LITE_PLAIN=1 in the environment what stands here runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from .checks import number
+from . import flat
+from .checks import checked_label, number
 from .op import Op, Operand, constant
+
+UNREACHED = float("0")
+"""A `grad` of 0 to which no term was added: this very object, since any sum is another one."""
 
 
 class Value(Operand):
@@ -50,13 +57,13 @@ class Value(Operand):
     """None for a leaf, `constant` for a number that was written in a formula."""
     left: Any
     right: Value | None
-    """The first argument and the second. An operation of more has a tuple of all in `left`."""
+    """The first two arguments; if `op.arity` is neither 1 nor 2, `left` is a tuple of them all."""
     x: Any
     y: float | None
     """The numbers of `left` and `right` at recording: the derivatives are taken there."""
     label: str | None
     branched: bool
-    """Whether the program that recorded this node has asked for its truth, or for what it made."""
+    """Whether an `if` has asked for its truth, or for that of `x > 0` made of it: see `compile`."""
 
     def __init__(self, data: Any, label: str | None = None) -> None:
         self._data = number(data)
@@ -64,7 +71,7 @@ class Value(Operand):
         self.op = None
         self.left = self.right = None
         self.x = self.y = None
-        self.label = _checked_label(label)
+        self.label = checked_label(label)
         self.branched = False
 
     @property
@@ -74,7 +81,7 @@ class Value(Operand):
 
     @data.setter
     def data(self, x: Any) -> None:
-        self._data = x if type(x) is float else number(x)
+        self._data = number(x)
 
     # Recording
 
@@ -83,11 +90,7 @@ class Value(Operand):
         """Record `op` at Values and numbers, the latter as constants."""
         nodes = [arg if isinstance(arg, Value) else constant_of(arg) for arg in args]
         numbers = [node._data for node in nodes]
-        try:
-            data = op.scalar(*numbers)
-        except (ArithmeticError, ValueError) as error:
-            raise op.complaint(error, nodes) from None
-        return node_of(number(data), op, nodes, numbers)
+        return node_of(number(op.at_floats(numbers, nodes)), op, nodes, numbers)
 
     @property
     def args(self) -> tuple[Value, ...]:
@@ -105,7 +108,7 @@ class Value(Operand):
         >>> (Value(2.0) + 1).named("c")
         Value(3.0, 'c')
         """
-        self.label = _checked_label(label)
+        self.label = checked_label(label)
         return self
 
     def detach(self) -> Value:
@@ -127,13 +130,10 @@ class Value(Operand):
 
         Infinite or nan where the derivative is.
         """
-        if self.op is None or self.left is None:
+        if self.op is None:
             return []
         wanted = [arg.op is not constant for arg in self.args]
-        try:
-            return self.op.terms(t, self._data, self.numbers, wanted)
-        except (ArithmeticError, ValueError):
-            return self.op.terms_ieee(t, self._data, self.numbers, wanted)
+        return self.op.terms_at_floats(t, self._data, self.numbers, wanted)
 
     def backward(self, seed: float = 1.0) -> None:
         """Compute the derivative of this node with respect to all it depends on, times `seed`.
@@ -191,10 +191,6 @@ class Value(Operand):
         return flat.rebuilt, (flat.rows_below(self),)
 
 
-UNREACHED = float("0")
-"""A `grad` of 0 to which no term was added: this very object, since any sum is another one."""
-
-
 def topological_order(*roots: Value) -> list[Value]:
     """Every node that the roots depend on, each once, its arguments before it; without recursion.
 
@@ -235,7 +231,7 @@ def node_of(
     grad: float = 0.0, label: str | None = None, branched: bool = False,
 ) -> Value:  # fmt: skip
     """A node as it is said to be: for those who record in their own way."""
-    node = new(Value)
+    node = object.__new__(Value)  # without the constructor: no slot is set
     node._data = data
     node.grad = grad
     node.op = op
@@ -251,10 +247,6 @@ def node_of(
     return node
 
 
-new: Callable[[type[Value]], Value] = object.__new__
-"""A Value without its constructor: no slot of it is set."""
-
-
 def constant_of(x: Any) -> Value:
     """A number that is written in a formula, as a node."""
     return node_of(number(x), constant, (), ())
@@ -266,12 +258,3 @@ def _in_order(first: Any, second: Any) -> tuple[Any, ...]:
     if type(first) is tuple:
         return first
     return () if first is None else (first,)
-
-
-def _checked_label(label: str | None) -> str | None:
-    if not (label is None or isinstance(label, str)):
-        raise TypeError(f"a label is a str, got {type(label).__name__}")
-    return label
-
-
-from . import flat  # noqa: E402  # it makes Values

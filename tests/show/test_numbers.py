@@ -68,7 +68,7 @@ def by_engine(op: Op, point: Sequence[float]) -> tuple[str, list[float | None]]:
     try:
         return "", [out, *op.terms(1.0, out, point, wanted)]
     except (ArithmeticError, ValueError):
-        return "", [out, *op.terms_ieee(1.0, out, point, wanted)]
+        return "", [out, *op.terms_at_floats(1.0, out, point, wanted)]
 
 
 def agree(found: float | None, right: float | None) -> bool:

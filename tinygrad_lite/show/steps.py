@@ -137,10 +137,7 @@ def _terms(
     """As `Value.terms`: t·∂out/∂arg for each argument."""
     if op is None or not args:
         return []
-    try:
-        return op.terms(t, out, args, wanted)
-    except (ArithmeticError, ValueError):
-        return op.terms_ieee(t, out, args, wanted)
+    return op.terms_at_floats(t, out, args, wanted)
 
 
 def backward(forward: Sequence[Forward]) -> list[Backward]:
