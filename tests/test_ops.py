@@ -16,7 +16,7 @@ from reference import finite_difference, load, ulps
 import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value
 from tinygrad_lite.checks import number
-from tinygrad_lite.op import Op
+from tinygrad_lite.op import Op, constant
 from tinygrad_lite.ops import HELPERS
 
 INF, NAN = math.inf, math.nan
@@ -381,6 +381,15 @@ def test_an_unknown_operation_cannot_be_unpickled() -> None:
     del OPS["test_lost"]
     with pytest.raises(LookupError, match="operation 'test_lost' is unknown here; declare it before loading"):
         pickle.loads(data)
+
+
+def test_an_operation_of_the_name_of_a_number_comes_back_as_itself() -> None:
+    own = tl.declare("constant", lambda x: 2 * x, (2.0,))
+    try:
+        assert pickle.loads(pickle.dumps(own)) is own
+        assert pickle.loads(pickle.dumps(constant)) is constant
+    finally:
+        del OPS["constant"]
 
 
 def test_a_rule_that_gives_a_number_that_is_no_float_is_refused_at_once() -> None:
