@@ -43,8 +43,8 @@ each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 
 
 def room_of(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).parts
-    return parts[0] if len(parts) > 1 else ROOT
+    folder = path.relative_to(PACKAGE).parts[0]
+    return ROOT if folder in (path.name, "support") else folder
 
 
 def imported(path: Path) -> set[Path]:

@@ -16,7 +16,7 @@ import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value
 from tinygrad_lite.op import RESERVED, Operand
 from tinygrad_lite.ops import HELPERS
-from tinygrad_lite.simplify import BUT_FOR_SIGN_OF_ZERO, EXACT, OF_FINITE_NUMBERS, simpler
+from tinygrad_lite.support.simplify import BUT_FOR_SIGN_OF_ZERO, EXACT, OF_FINITE_NUMBERS, simpler
 
 INF, NAN = math.inf, math.nan
 

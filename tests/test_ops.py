@@ -15,9 +15,9 @@ from reference import finite_difference, load, ulps
 
 import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value
-from tinygrad_lite.checks import number
 from tinygrad_lite.op import Op, constant
 from tinygrad_lite.ops import HELPERS
+from tinygrad_lite.support.checks import number
 
 INF, NAN = math.inf, math.nan
 NO_SLOPE = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "step", "stop_gradient", "floor", "floordiv"}

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ops
-from .checks import number
 from .op import OPS, Method, Op, Operand, Rule, constant, is_scalar
+from .support.checks import number
 from .value import Value, constant_of, node_of
 
 new: Callable[[type[Value]], Value] = object.__new__

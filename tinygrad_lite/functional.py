@@ -11,7 +11,6 @@ import math
 from typing import TYPE_CHECKING
 
 from . import accurate
-from .checks import number
 from .op import RESERVED, Operand, declare
 from .ops import (
     abs,
@@ -31,6 +30,7 @@ from .ops import (
     sum,
     where,
 )
+from .support.checks import number
 from .value import Value
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .checks import check_declaration, complaint, given, in_a_row, number, number_for
-from .over_arrays import arrays_among, at_arrays, at_ufunc, elementwise, terms_at_arrays
-from .template import Part, Template, fill
+from .support.checks import check_declaration, complaint, given, in_a_row, number, number_for
+from .support.over_arrays import arrays_among, at_arrays, at_ufunc, elementwise, terms_at_arrays
+from .support.template import Part, Template, fill
 
 T = TypeVar("T")
 Rule = Callable[..., Any]

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from . import flat
-from .checks import checked_label, number
 from .op import Op, Operand, constant
+from .support import flat
+from .support.checks import checked_label, number
 
 UNREACHED = float("0")
 """A `grad` of 0 to which no term was added: this very object, since any sum is another one."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..checks import number
 from ..op import Operand
+from ..support.checks import number
 from ..value import Value
 from .kernels import np
 

@@ -9,8 +9,8 @@ import functools
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
-from ..checks import check_whole
 from ..op import Operand
+from ..support.checks import check_whole
 from . import dask
 from .kernels import kernels
 from .paths import Call, Path, Work

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..checks import number
 from ..op import constant
+from ..support.checks import number
 from ..value import Value, topological_order
 from .grad import grad, hessian
 

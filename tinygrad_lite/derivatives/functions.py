@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..checks import number
 from ..op import Operand, constant, is_scalar
+from ..support.checks import number
 from ..value import Value, topological_order
 from .graphs import gradients
 from .taylor import jvp

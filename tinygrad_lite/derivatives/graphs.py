@@ -10,10 +10,10 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..checks import number
 from ..op import Op, Operand, constant
 from ..ops import add, maximum, neg, not_equal, where
-from ..simplify import BUT_FOR_SIGN_OF_ZERO, simpler
+from ..support.checks import number
+from ..support.simplify import BUT_FOR_SIGN_OF_ZERO, simpler
 from ..value import Value, constant_of, node_of, topological_order
 
 Node = Value | float

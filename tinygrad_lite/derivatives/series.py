@@ -11,10 +11,10 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..checks import number
 from ..op import Op, Operand
 from ..ops import add, div, mul, neg, stop_gradient, sub, where
-from ..simplify import EXACT, simpler
+from ..support.checks import number
+from ..support.simplify import EXACT, simpler
 from ..value import Value
 from .graphs import at_floats, changes_of, key_of, record
 

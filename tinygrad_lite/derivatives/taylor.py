@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..checks import check_whole, number
 from ..op import Operand
+from ..support.checks import check_whole, number
 from .series import Level, Series
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..checks import number
+from ..support.checks import number
 from .parameters import gradient, leaves
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.program import compile
-from ..checks import check_whole
+from ..support.checks import check_whole
 from ..value import Value
 from .clip import check_norm, shortened
 from .data import checked_arrays

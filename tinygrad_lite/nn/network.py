@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_whole
 from ..op import OPS, Op, Operand
 from ..ops import dot, equal, sum, where
+from ..support.checks import check_whole
 from ..value import Value, constant_of
 
 if TYPE_CHECKING:

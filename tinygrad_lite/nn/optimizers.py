@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import number
+from ..support.checks import number
 from .parameters import gradient, leaves, read, write
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import number
+from ..support.checks import number
 from ..value import Value
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from ..checks import check_whole
 from ..op import constant
+from ..support.checks import check_whole
 from ..value import Value
 from .naming import short
 from .steps import Forward

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..op import Op, Operand
-from ..simplify import EXACT, simpler
+from ..support.simplify import EXACT, simpler
 from .steps import Forward
 
 MOST_NODES = 60

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..checks import number
 from ..op import OPS, Op, Operand
-from ..simplify import OF_FINITE_NUMBERS, simpler
-from ..template import Part
+from ..support.checks import number
+from ..support.simplify import OF_FINITE_NUMBERS, simpler
+from ..support.template import Part
 from .latex import latex_name, latex_number
 from .naming import DIGITS, shown
 

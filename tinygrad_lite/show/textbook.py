@@ -14,7 +14,7 @@ from typing import Any
 from .. import functional, ops
 from ..op import Op
 from ..ops import log, sigmoid, softplus
-from ..template import Part
+from ..support.template import Part
 
 
 @dataclass(eq=False, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from . import value
+from .. import value
 
 
 def rows_below(root: value.Value) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .op import Op
+from ..op import Op
 
 EXACT, BUT_FOR_SIGN_OF_ZERO, OF_FINITE_NUMBERS = range(3)
 """How exactly: to the bit; -0.0 may become 0.0; 0·inf, 0·nan and 0/0 may become 0."""
@@ -35,9 +35,7 @@ _SIMPLER: list[tuple[str, int, float, Simpler, int]] = [
     ("pow", 1, 0.0, 1.0, EXACT),
     ("pow", 1, -0.0, 1.0, EXACT),
 ]
-_ROWS = {
-    name: [row for row in _SIMPLER if row[0] == name] for name in {row[0] for row in _SIMPLER}
-}
+_ROWS = {name: [row for row in _SIMPLER if row[0] == name] for name in {row[0] for row in _SIMPLER}}
 
 
 def simpler(op: Op, numbers: Sequence[float | None], level: int) -> Simpler:
@@ -46,7 +44,7 @@ def simpler(op: Op, numbers: Sequence[float | None], level: int) -> Simpler:
     `numbers` has the number of each operand that is a constant, else None. The answer is a number,
     `("same", i)` for operand i, `("neg", i)` for its negative, or None.
 
-    >>> from .ops import add, mul
+    >>> from tinygrad_lite.ops import add, mul
     >>> simpler(mul, [1.0, None], EXACT), simpler(mul, [None, -1.0], EXACT)
     (('same', 1), ('neg', 0))
     >>> simpler(add, [None, 0.0], EXACT), simpler(add, [None, 0.0], BUT_FOR_SIGN_OF_ZERO)

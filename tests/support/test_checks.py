@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_lite.checks import check_whole
+from tinygrad_lite.support.checks import check_whole
 
 
 @pytest.mark.parametrize("x", [2, 10**30, np.int8(2)])

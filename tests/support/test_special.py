@@ -6,8 +6,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from tinygrad_lite import special
 from tinygrad_lite.ops import OPS
+from tinygrad_lite.support import special
 
 INF = math.inf
 RANDOM = np.random.default_rng(5)

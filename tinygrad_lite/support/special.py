@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import accurate
-from .accurate import ROOT_HALF, ROOT_HALF_REST, SLOPE_OF_ERF, product_tail, square_tail
+from .. import accurate
+from ..accurate import ROOT_HALF, ROOT_HALF_REST, SLOPE_OF_ERF, product_tail, square_tail
 
 # Coefficients from the constant upwards: numerators and denominators of the four pieces.
 _NEAR_0 = (
@@ -144,7 +144,6 @@ def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
         result *= x
     result += coefficients[0]
     return result
-
 
 
 OVER_ARRAYS: dict[Callable[[float], float], Callable[[Any], Any]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .special import OVER_ARRAYS
 
 if TYPE_CHECKING:
-    from .op import Op
+    from ..op import Op
 
 
 def at_arrays(op: Op, args: Sequence[Any]) -> Any:

@@ -1,0 +1,1 @@
+"""What the engine leans on: checks, templates, arrays, pickles. Not needed to read value.py."""
