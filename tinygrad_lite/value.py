@@ -36,10 +36,10 @@ class Value(Operand):
     >>> e.data, a.grad, b.grad
     (6.0, 2.0, 5.0)
 
-    Operators, comparisons included, are operations of the table and record nodes; `hash` is by
-    identity. Asked for its truth (`if x > 0`), a Value answers with its number. A subclass may
-    carry attributes; operations on it record plain Values. Threads may share Values to read; a
-    `grad` that two threads write is not protected.
+    Operators, comparisons included, are operations of the table and record nodes: `Operand` in
+    op.py has them all. `hash` is by identity. Asked for its truth (`if x > 0`), a Value answers
+    with its number. A subclass may carry attributes; operations on it record plain Values. Threads
+    may share Values to read; a `grad` that two threads write is not protected.
     """
 
     # The first two arguments and their numbers have slots of their own: in tuples they would cost
