@@ -245,10 +245,7 @@ def _back_pick(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
 def _back_matmul(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
     graph, (w, x) = sweep.graph, out.args
     if sweep.active[x.index]:
-        if out.k == 1:  # NumPy's product of a column and a row takes twice the time
-            yield Term(x, graph.times(w, adjoint))
-        else:
-            yield Term(x, graph.node("matmul.T", (w, graph.spread(adjoint, out.k)), None, x.size))
+        yield Term(x, graph.node("matmul.T", (w, graph.spread(adjoint, out.k)), None, x.size))
     if sweep.active[w.index]:
         above = graph.spread(adjoint, out.k)
         if sweep.summed and above.phase != VARYING:  # as where the product is the root

@@ -10,9 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from .kernels import COMPARISONS
 from .rows import LEAVES, REDUCED, VARYING, Rows
 
-NOT_IN_PLACE = {"outer", "total", "matmul", "matmul.T", "inner", "pick"} | LEAVES
+NOT_IN_PLACE = {"outer", "total", "matmul", "matmul.T", "inner", "pick", "where"} | LEAVES
+NOT_IN_PLACE |= {f"where.{comparison}" for comparison in COMPARISONS}
 """Functions whose result may not take the memory of an argument."""
 WHOLE = {"matmul", "matmul.T", "outer"}
 """Functions of matrices, whose arguments are rows one below the other in memory."""

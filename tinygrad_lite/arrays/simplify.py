@@ -20,7 +20,7 @@ def _multiply(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | 
             return y
         if factor == -1.0:
             return graph.elementwise("negative", (y,))
-        if x.function == "negative":
+        if x.function == "negative" and x.size >= y.size:
             return graph.elementwise("negative", (graph.times(x.args[0], y),))
     return None
 
