@@ -210,6 +210,12 @@ EDGES = [  # operation, arguments, value, derivatives
     ("sigmoid", [-700.0], math.exp(-700.0), [math.exp(-700.0)]),
     ("tanh", [20.0], 1.0, [4 * math.exp(-40.0)]),
     ("tanh", [INF], 1.0, [0.0]),
+    ("tanh", [-1000.0], -1.0, [0.0]),
+    ("asinh", [-1e200], -461.21016579355057, [1e-200]),
+    ("asinh", [INF], INF, [0.0]),
+    ("acosh", [1e200], 461.21016579355057, [1e-200]),
+    ("acosh", [1.0], 0.0, [INF]),
+    ("acosh", [INF], INF, [0.0]),
     ("softplus", [20.5], 20.500000001250156, [0.99999999874984624]),
     ("softplus", [1000.0], 1000.0, [1.0]),
     ("softplus", [-745.0], 5e-324, [5e-324]),
@@ -238,6 +244,7 @@ EDGES = [  # operation, arguments, value, derivatives
     ("gelu", [0.0], 0.0, [0.5]),
     ("log2", [8.0], 3.0, [1 / (8 * math.log(2))]),
     ("log10", [0.001], -3.0, [1000 / math.log(10)]),
+    ("log10", [3e-309], -308.52287874528034, [1.4476482730108394e308]),  # 1/x would overflow
     ("log1p", [1e-300], 1e-300, [1.0]),
     ("asin", [1.0], math.pi / 2, [INF]),
     ("where", [1.0, 3.0, 4.0], 3.0, [0.0, 1.0, 0.0]),
@@ -263,6 +270,26 @@ def test_edge(name: str, xs: list[float], value: float, slopes: list[float] | No
     assert close(y.data, value)
     for x, slope in zip(values, slopes or [], strict=False):
         assert close(x.grad, slope)
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "second"),
+    [  # closed forms: -2 tanh sech², -x/(1 + x²)^(3/2), -x/(x² - 1)^(3/2), -4/√π x e^(-x²)
+        ("tanh", 745.0, 0.0),
+        ("tanh", -20.0, 8 * math.exp(-40.0)),
+        ("asinh", 1e100, -1e-200),
+        ("acosh", 1e120, -1e-240),
+        ("erf", 1.7e308, 0.0),
+        ("erf", 1.0, -4 / math.sqrt(math.pi) * math.exp(-1)),
+    ],
+)
+def test_second_derivatives_do_not_overflow_on_the_way(name: str, x: float, second: float) -> None:
+    v = Value(x)
+    found = tl.hessian(OPS[name](v), [v])[0][0]
+    replayed = tl.compile(found, [v])(np.array([x]))[0]
+    assert found.data == pytest.approx(second, rel=1e-13, abs=0)
+    assert replayed == pytest.approx(second, rel=1e-13, abs=0)
+    assert tl.taylor(OPS[name], x, 2)[2] * 2 == pytest.approx(second, rel=1e-13, abs=1e-300)
 
 
 def test_a_constant_exponent_costs_no_logarithm() -> None:

@@ -60,6 +60,14 @@ def softplus(x: float) -> float:
     return max(x, 0.0) + math.log1p(math.exp(-math.fabs(x)))
 
 
+def sech_squared(x: float) -> float:
+    """1/cosh(x)², without overflow."""
+    if math.fabs(x) > _LOG_OF_LEAST / 2:
+        return 0.0
+    sech = 1 / math.cosh(x)
+    return sech * sech
+
+
 def extremum(best: Callable[..., float]) -> Callable[..., float]:
     """`max` or `min` of floats that is nan where one of them is."""
     return lambda *xs: math.nan if any(x != x for x in xs) else best(xs)

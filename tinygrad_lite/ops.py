@@ -155,7 +155,7 @@ log2: Op = declare(
     "log2", math.log2, terms=(lambda t, out, x: t / x / log(2),), array="log2",
     textbook=(lambda out, x: 1 / (x * log(2)),), domain="x > 0")
 log10: Op = declare(
-    "log10", math.log10, terms=(lambda t, out, x: t / x / log(10),), array="log10",
+    "log10", math.log10, terms=(lambda t, out, x: t / log(10) / x,), array="log10",
     textbook=(lambda out, x: 1 / (x * log(10)),), domain="x > 0")
 log1p: Op = declare(
     "log1p", math.log1p, terms=(lambda t, out, x: t / (1 + x),), array="log1p", domain="x > -1")
@@ -196,12 +196,20 @@ atan2: Op = declare(
 sinh: Op = declare("sinh", math.sinh, (lambda out, x: cosh(x),), array="sinh")
 cosh: Op = declare("cosh", math.cosh, (lambda out, x: sinh(x),), array="cosh")
 tanh: Op = declare(
-    "tanh", math.tanh, (lambda out, x: (1 / cosh(x)) * (1 / cosh(x)),), array="tanh",
+    "tanh", math.tanh, (lambda out, x: sech_squared(x),), array="tanh",
     textbook=(lambda out, x: 1 - out**2,))  # 0 from x = 19 on
-asinh: Op = declare("asinh", math.asinh, (lambda out, x: 1 / sqrt(1 + x * x),), array="arcsinh")
+sech_squared: Op = declare(
+    "sech_squared", accurate.sech_squared, (lambda out, x: -2 * tanh(x) * out,),
+    array=lambda x: (1 / cosh(x)) * (1 / cosh(x)),
+    text="sech({0:0})²", latex=r"\mathrm{{sech}}^2({0:0})")
+# Of asinh and acosh the square would overflow where the slope is an ordinary number.
+asinh: Op = declare(
+    "asinh", math.asinh, (lambda out, x: 1 / hypot(1, x),), array="arcsinh",
+    textbook=(lambda out, x: 1 / sqrt(1 + x**2),))
 acosh: Op = declare(
-    "acosh", math.acosh, (lambda out, x: 1 / sqrt((x - 1) * (x + 1)),), array="arccosh",
-    domain="x >= 1")
+    "acosh", math.acosh, array="arccosh",
+    partials=(lambda out, x: where(less(x, 1e100), 1 / sqrt((x - 1) * (x + 1)), 1 / x),),
+    textbook=(lambda out, x: 1 / sqrt(x**2 - 1),), domain="x >= 1")
 atanh: Op = declare(
     "atanh", math.atanh, (lambda out, x: 1 / ((1 - x) * (1 + x)),), array="arctanh",
     domain="-1 < x < 1")
@@ -209,7 +217,7 @@ atanh: Op = declare(
 # The normal distribution
 
 gaussian: Op = declare(
-    "gaussian", accurate.gaussian, (lambda out, x: -2 * x * out,),
+    "gaussian", accurate.gaussian, (lambda out, x: -2 * (x * out),),
     array=lambda x: exp(-x * x),
     text="exp(-{0:5}²)", latex=r"\mathrm{{e}}^{{-{0:5}^2}}", latex_precedence=4)
 erf: Op = declare("erf", math.erf, (lambda out, x: accurate.SLOPE_OF_ERF * gaussian(x),))
@@ -277,7 +285,7 @@ dot: Op = declare(
     precedence=1, lists=2)
 
 RESERVED.update(OPS)
-HELPERS = ("exp_difference", "gaussian")
+HELPERS = ("exp_difference", "gaussian", "sech_squared")
 """What only serves the accuracy of others; it is no part of the public functions."""
 if not TYPE_CHECKING:  # a checker cannot read the list and takes all names instead
     __all__ = [name for name in OPS if name not in HELPERS]

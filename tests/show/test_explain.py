@@ -269,6 +269,7 @@ X, Y = Symbol(name="x", number=2.0), Symbol(name="y", number=3.0)
         (abs(X + Y), "|x + y|", r"\left|x + y\right|"),
         (X > Y, "(x > y)", r"(x > y)"),
         (ops.gaussian(X + Y), "exp(-(x + y)²)", r"\mathrm{e}^{-(x + y)^2}"),
+        (ops.sech_squared(X + Y), "sech(x + y)²", r"\mathrm{sech}^2(x + y)"),
         (ops.exp_difference(X, X + Y), "exp(x - (x + y))", r"\mathrm{e}^{x - (x + y)}"),
         ((X + Y).tanh(), "tanh(x + y)", r"\mathrm{tanh}(x + y)"),
         ((X + Y).leaky_relu(), "leaky_relu(x + y)", r"\mathrm{leaky\_relu}(x + y)"),
@@ -287,6 +288,7 @@ def test_numbers_that_have_no_result_stay_written() -> None:
 @pytest.mark.parametrize("numbers", [(0.7, 1.3, 0.4), (2.5, -2.0, 0.4)])
 def test_the_textbooks_rule_agrees_with_the_accurate_one(op: ops.Op, numbers: tuple[float, ...]) -> None:
     numbers = (numbers[0], abs(numbers[1])) if op.name == "xlogy" else numbers[: op.arity or 2]
+    numbers = (1.0 + numbers[0],) if op.name == "acosh" else numbers
     out, wanted = op.scalar(*numbers), [True] * len(numbers)
     textbook = op.differentiate(out, numbers, wanted, textbook=True)
     for p, q in zip(textbook, op.differentiate(out, numbers, wanted), strict=True):
