@@ -80,6 +80,16 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")
+@pytest.mark.parametrize(("folder", "error"), [("missing", FileNotFoundError), ("file", NotADirectoryError)])
+def test_a_folder_that_is_not_there_is_told_with_the_path_asked_for(tmp_path: Path, folder: str, error: type[OSError]) -> None:
+    (tmp_path / "file").touch()
+    target = tmp_path / folder / "a.npz"
+    with pytest.raises(error) as raised, replaced(target):
+        pass
+    assert raised.value.filename == str(target)
+    assert PREFIX not in str(raised.value)
+
+
 def test_what_a_killed_process_left_goes_with_the_next_file(tmp_path: Path) -> None:
     killed_while_writing(tmp_path / "a")
     (left,) = names(tmp_path)

@@ -28,7 +28,10 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists():
         target.open("r+b").close()
     _remove_abandoned(target.parent)
-    part, holder = _begun(target.parent)
+    try:
+        part, holder = _begun(target.parent)
+    except OSError as error:  # it names the part, of which nobody has heard
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         yield part
         if target.exists():
