@@ -322,6 +322,26 @@ def test_in_a_frame_as_in_a_notebook(reader: Any, page: Page, tmp_path: Path) ->
     reader.browser.switch_to.default_content()
 
 
+def test_fields_stand_in_their_boxes_in_a_frame_that_is_shown_later(
+    reader: Any, page: Page, tmp_path: Path
+) -> None:
+    outer = tmp_path / "notebook.html"
+    hidden = f"<div style='display: none'>{page._repr_html_()}</div>"
+    outer.write_text(f"<!DOCTYPE html><meta charset=utf-8><body>{hidden}", encoding="utf-8")
+    reader.open(outer)
+    reader.run("document.querySelector('div').style.display = ''")
+    reader.browser.switch_to.frame(reader.find("iframe")[0])
+    script = """const done = arguments[0];
+        requestAnimationFrame(() => requestAnimationFrame(() => done(
+          [...document.querySelectorAll("#picture input")].map(field => {
+            const [inner, outer] = [field, field.closest(".node")].map(x => x.getBoundingClientRect());
+            return inner.width > 20 && inner.left > outer.left && inner.right < outer.right &&
+              inner.top > outer.top && inner.bottom < outer.bottom;
+          }))))"""
+    assert reader.browser.execute_async_script(script) == [True, True]
+    reader.browser.switch_to.default_content()
+
+
 def test_two_meanings_of_one_derivative_are_told_apart(reader: Any, tmp_path: Path) -> None:
     reader.open(explore(shared()[0]).save(tmp_path / "shared.html"), 6)
     assert reader.shown == ["∂e/∂b = ∂e/∂c·∂c/∂b + (∂e/∂b)|_c = -3·2 + (-6) = -12"]

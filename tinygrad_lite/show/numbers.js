@@ -173,11 +173,8 @@ function present(i) {
 function addField(i) {
   const text = picture.querySelector(`#n${i} [data-n=v${i}]`)?.closest("text");
   if (!text) return;
-  const box = text.parentNode.querySelector("path, polygon").getBBox();
   const frame = document.createElementNS("http://www.w3.org/2000/svg", "foreignObject");
   const field = document.createElement("input");
-  const place = { x: box.x + 5, y: text.getBBox().y, width: box.width - 10, height: 14.5 };
-  for (const [name, value] of Object.entries(place)) frame.setAttribute(name, value);
   field.setAttribute("aria-label", graph.nodes[i][0]);
   field.onfocus = field.onblur = () => field.ariaInvalid || present(i);
   field.onchange = () => enter(i, field);
@@ -185,7 +182,20 @@ function addField(i) {
   text.parentNode.append(frame);
   text.classList.add("behind");
   fields.set(i, field);
+  place(frame, text);
   present(i);
+}
+
+function placeAll() {
+  for (const frame of picture.querySelectorAll("foreignObject")) place(frame, frame.parentNode.querySelector(".behind"));
+}
+
+/** A page that is not on show yet, as in a notebook that is scrolled to it later, has no sizes. */
+function place(frame, text) {
+  const box = text.parentNode.querySelector("path, polygon").getBBox();
+  if (!box.width) return;
+  const sizes = { x: box.x + 5, y: text.getBBox().y, width: box.width - 10, height: 14.5 };
+  for (const [name, value] of Object.entries(sizes)) frame.setAttribute(name, value);
 }
 
 function enter(i, field) {
@@ -251,6 +261,7 @@ function some(names) {
 function offerFields() {
   const leaves = graph.nodes.flatMap(([, , , args], i) => args.length ? [] : [i]);
   leaves.filter(i => graph.labelled.includes(i) && !graph.fixed.has(i)).forEach(addField);
+  new ResizeObserver(placeAll).observe(picture);
   drawing.hidden = !fields.size;
   if (fields.size) picture.querySelector("svg").setAttribute("role", "group");
   tell("");
