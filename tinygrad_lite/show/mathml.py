@@ -76,7 +76,7 @@ _LETTERS = {word: char for char, word in GREEK.items()} | {
 }  # fmt: skip
 _TOKEN = re.compile(
     rf"(?P<hook>{HOOK.pattern})|\ue002(?P<words>[^\ue003]*)\ue003|\\(?P<word>[A-Za-z]+) ?"
-    r"|\\(?P<escaped>.)|(?P<digits>\d+(?:\.\d+)?)|(?P<space>\s+)|(?P<char>.)",
+    r"|(?P<space>\s+|\\[,;:! ])|\\(?P<escaped>.)|(?P<digits>\d+(?:\.\d+)?)|(?P<char>.)",
     re.DOTALL,
 )
 
@@ -150,7 +150,7 @@ class _Reader:
             if depth == 0:
                 break
             before = self.tokens[-1].start() if self.tokens else token.end()
-            written += token["escaped"] or token[0] + " " * (before - token.end())
+            written += (token["escaped"] or token[0]) + " " * (before - token.end())
         return html.escape(written[1:] if written.startswith("{") else written)
 
     def fraction(self) -> str:
@@ -165,6 +165,8 @@ class _Reader:
         return f"<mrow>{left}{inside}{self.fence()}</mrow>"
 
     def fence(self) -> str:
+        if not self.tokens:
+            return ""
         token = self.tokens.pop()
         char = _SIGNS.get(token["word"] or "", token["escaped"] or token[0])
         return "" if char == "." else f"<mo stretchy=true>{html.escape(char)}</mo>"
@@ -172,6 +174,7 @@ class _Reader:
 
 _COMMANDS: Mapping[str, Callable[[_Reader], str]] = {
     "frac": _Reader.fraction,
+    "dfrac": _Reader.fraction,
     "sqrt": _Reader.root,
     "left": _Reader.fenced,
     "text": lambda reader: f"<mtext>{reader.words()}</mtext>",
@@ -214,7 +217,8 @@ def _signed(items: Iterable[str]) -> Iterator[str]:
     """A minus at the start or after an operator is a sign, not a difference."""
     before = "<mo"
     for item in items:
-        is_sign = item == f"<mo>{_MINUS}</mo>" and before.startswith("<mo") and ")" not in before
+        follows = before.startswith("<mo") and not re.search("[])⌋⌉]", before)
+        is_sign = item == f"<mo>{_MINUS}</mo>" and follows
         yield f"<mo form=prefix>{_MINUS}</mo>" if is_sign else item
         before = item
 
