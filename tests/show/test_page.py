@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from test_explain import HOSTILE, hostile, shared
@@ -132,6 +134,159 @@ def test_the_root_must_be_a_value() -> None:
 
 def test_options_are_those_of_draw() -> None:
     assert "more" in explore(worksheet()[0], depth=1).html
+
+
+# The steps, as they stand in the file
+
+
+def as_text(element: ElementTree.Element) -> str:
+    parts = list(map(as_text, element))
+    match element.tag:
+        case "mfrac":
+            return "/".join(parts)
+        case "math" | "span" if parts:
+            return "".join(parts)
+        case "mn" if (key := element.get("data-n")):
+            return f"[{key}{' t' if element.get('data-t') else ''}]{element.text}"
+        case "msub":
+            return "_".join(parts)
+    return unicodedata.normalize("NFKC", "".join([element.text or "", *parts]))
+
+
+def written_steps(root: tl.Value, **options: Any) -> list[tuple[str, str, list[str], str, list[str]]]:
+    """Of each step its phase, what it asks for, its formulas, the note, and the local derivatives."""
+    page = explore(root, **options).html
+    items = page[page.index('<ol id="steps"') : page.index("</ol>")].split("<li ")[1:]
+    found = []
+    for number, item in enumerate(items, 1):
+        attributes, _, content = item.partition(">")
+        value, phase, *asks = attributes.split()
+        assert value == f"value={number}"
+        quoted = re.sub(r" data-t(?=>)", ' data-t="t"', re.sub(r"=([\w-]+)(?=[ >])", r'="\1"', content))
+        box = ElementTree.fromstring(quoted)
+        small = box.find("small")
+        assert small is not None
+        local = [as_text(each) for each in small.iter("span") if each.get("class") == "local"]
+        formulas = [as_text(each) for each in box.findall("span")]
+        found.append((phase.removeprefix("data-phase="), "".join(asks).removeprefix("data-asks="), formulas, small.text or "", local))
+    return found
+
+
+def test_the_steps_of_the_worksheet() -> None:
+    chain = "∂e/∂b=∂e/∂c·∂c/∂b+∂e/∂d·∂d/∂b=[a2]2·[p2_1 t]1+[a4 t]3·[p4_1 t]1=[a1]5"
+    assert written_steps(worksheet()[0]) == [
+        ("forward", "", ["a=[v0]2", "b=[v1]1"], "forward: a, b are given", []),
+        ("forward", "v2", ["c=a+b=[v0]2+[v1 t]1=[v2]3"], "forward: compute c", []),
+        ("forward", "v4", ["d=b+1=[v1]1+1=[v4]2"], "forward: compute d", []),
+        ("forward", "v5", ["e=c·d=[v2]3·[v4 t]2=[v5]6"], "forward: compute e", []),
+        ("backward", "", ["∂e/∂e=[a5]1"], "backward: it starts here", []),
+        ("backward", "a4", ["∂e/∂d=c=[p5_4]3"], "backward: e uses d", []),
+        ("backward", "a2", ["∂e/∂c=d=[p5_2]2"], "backward: e uses c", []),
+        ("backward", "a1", [chain], "backward: the sum over the 2 nodes that use b", ["∂c/∂b=[p2_1]1", "∂d/∂b=[p4_1]1"]),
+        ("backward", "a0", ["∂e/∂a=∂e/∂c·∂c/∂a=[a2]2·[p2_0 t]1=[a0]2"], "backward: c uses a", ["∂c/∂a=[p2_0]1"]),
+    ]
+
+
+def test_of_many_leaves_and_terms_a_few_are_named() -> None:
+    leaves = [tl.Value(float(i), f"x{i}") for i in range(7)]
+    first, *_, last = written_steps(tl.sum(leaves).named("y"))
+    assert len(first[2]) == 7
+    assert first[3] == "forward: x0, x1, x2, x3, x4, x5, … are given"
+    assert last[2] == ["∂y/∂x0=[p7_0]1"]
+    assert written_steps(tl.sum(leaves[:6]).named("y"))[0][3] == "forward: x0, x1, x2, x3, x4, x5 are given"
+    x = tl.Value(2.0, "x")
+    *_, last = written_steps(tl.sum([(x * float(i)).named(f"t{i}") for i in range(2, 10)]).named("y"))
+    assert last[3] == "backward: the sum over the 8 nodes that use x"
+    assert [each.partition("=")[0] for each in last[4]] == [f"∂t{i}/∂x" for i in range(2, 8)]
+
+
+def test_a_single_leaf_is_given() -> None:
+    x = tl.Value(2.0, "x")
+    assert written_steps((x * 3).named("y"))[0][2:4] == (["x=[v0]2"], "forward: x is given")
+    assert written_steps(x) == [
+        ("forward", "", ["x=[v0]2"], "forward: x is given", []), ("backward", "", ["∂x/∂x=[a0]1"], "backward: it starts here", []),
+    ]  # fmt: skip
+
+
+def test_what_no_derivative_reaches_is_not_asked_for() -> None:
+    x = tl.Value(2.0, "x")
+    taken = written_steps((tl.stop_gradient(x).named("s") * 3).named("y"))
+    assert taken[-1] == ("backward", "", ["∂y/∂x=[a0]0"], "backward: no derivative reaches x", [])
+
+
+def test_numbers_in_a_formula_follow_only_if_they_change() -> None:
+    x = tl.Value(3.0, "x")
+    taken = written_steps(((x * x).named("s") * 1.5 - 4.0).named("y"))
+    assert [step[2][0] for step in taken[1:4]] == [
+        "s=x·x=[v0]3·[v0 t]3=[v1]9", "v1=s·1.5=[v1]9·1.5=[v3]13.5", "y=v1-4=[v3]13.5-4=[v5]9.5".replace("-", "−"),
+    ]  # fmt: skip
+    assert taken[-1][4] == ["∂s/∂x=x+x=[v0]3+[v0 t]3=[p1_0]6"]
+    assert taken[-2][2] == ["∂y/∂s=∂y/∂v1·∂v1/∂s=[a3]1·[p3_1 t]1.5=[a1]1.5"]
+
+
+def test_a_formula_is_cut_at_its_equals_and_plus_signs_but_in_no_parentheses() -> None:
+    x, y = tl.Value(3.0, "x"), tl.Value(2.0, "a + b")
+    page = explore(tl.sum([x, y, 2 * tl.silu(x)]).named("z").tanh().named("t")).html
+    pieces = [re.sub("<[^>]*>", "", piece) for piece in re.findall("<math>(.*?)</math>", page)]
+    assert {"=x", "+(a + b)", "+𝑣₂", "=σ(x)·(1+x·σ(−x))"} <= set(pieces)
+    assert all(piece.count("(") == piece.count(")") for piece in pieces)
+
+
+@pytest.mark.parametrize(("label", "written"), [
+    ("x", "<mi>x</mi>"), ("x12", "<mi>𝑥₁₂</mi>"), ("w_2", "<mi>𝑤₂</mi>"), ("β₃", "<mi>𝛽₃</mi>"), ("loss", "<mtext>loss</mtext>"),
+    ("σ_max", "<msub><mi>σ</mi><mtext>max</mtext></msub>"), ("h1.w2", "<mtext>h1.w2</mtext>"), ("two words", "<mtext>two words</mtext>"),
+    (r"\frac{a}", r"<mtext>\frac{a}</mtext>"), ("a\ue002\ue003\ue000b", "<mtext>a���b</mtext>"),
+])  # fmt: skip
+def test_names_are_letters_with_an_index_or_text(label: str, written: str) -> None:
+    page = explore(tl.Value(2.0, label) * 3).html
+    assert f"<span class=formula><math>{written}</math> <math><mo>=</mo><mn data-n=v0>2</mn></math></span>" in page
+
+
+def test_only_a_labelled_leaf_is_a_field() -> None:
+    page = explore((tl.Value(2.0) * tl.Value(3.0, "a")).named("c")).html
+    assert "labelled: [1]," in page
+
+
+def test_the_page_is_named_after_its_root() -> None:
+    assert "<title>e, step by step</title>" in explore(worksheet()[0]).html
+    assert "<title>&lt;b&gt;, step by step</title>" in explore((tl.Value(1.0) * 2).named("<b>")).html
+
+
+@pytest.mark.parametrize(("practice", "written"), [({}, "false"), ({"practice": True}, "true"), ({"practice": False}, "false")])
+def test_practice_is_what_was_asked_for(practice: dict[str, bool], written: str) -> None:
+    page = explore(worksheet()[0], **practice).html
+    assert f'<html lang="en" data-practice="{written}">' in page
+    assert 'type="range" min="1" max="9"' in page
+
+
+def test_frames_are_as_high_as_the_picture_and_a_step(page: Page) -> None:
+    height = int(re.findall(r"height: (\d+)px", page._repr_html_())[0])
+    box = float(re.findall(r'viewBox="[\d.]+ [\d.]+ [\d.]+ ([\d.]+)"', page.html)[0])
+    assert height == round(1.7 * box) + 300
+    x = tl.Value(0.5, "x")
+    tall = tl.sum([tl.tanh(x * i) for i in range(12)])
+    assert "height: 860px;" in explore(tall).iframe("tall.html")
+
+
+def test_the_frame_of_a_course_page(page: Page) -> None:
+    frame = page.iframe('steps.html?a="b"#practice,7')
+    assert re.fullmatch(
+        r'<iframe title="Steps" sandbox="allow-scripts" style="width: 100%; height: \d+px; border: 0" '
+        r'src="steps.html\?a=&quot;b&quot;#practice,7"></iframe>', frame,
+    )  # fmt: skip
+
+
+def test_save_needs_its_folder(page: Page, tmp_path: Path) -> None:
+    missing = str(tmp_path / "nodir")
+    with pytest.raises(FileNotFoundError) as caught:
+        page.save(f"{missing}/x.html")
+    assert str(caught.value) == f"save: there is no folder {missing!r}; make it first"
+
+
+def test_comments_stay_at_home(page: Page) -> None:
+    script = page.html[page.html.index("<script>") : page.html.index("</script>")]
+    assert not re.search(r"^\s*//|/\*\*|^[ \t]|^\n", script, re.MULTILINE)
+    assert ":root{color-scheme:light dark;--page:#fff;" in page.html
 
 
 # In a browser

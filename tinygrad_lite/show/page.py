@@ -47,20 +47,21 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
     """
     taken = steps(root)
     order = visible(root)
+    every = forward(order)
     picture = draw(root, **options)
     stops = _stops(taken)
     branched = {i for i, node in enumerate(order) if node.branched}
     labelled = [i for i, node in enumerate(order) if node.label and not node.args]
-    svg, height = marked(picture, forward(order), _when(stops))
+    svg, height = marked(picture, every, _when(stops))
     parts = {
-        "title": f"{html.escape(taken[-1 - len(taken) // 2].name)}, step by step",
+        "title": f"{html.escape(every[-1].name)}, step by step",
         "style": re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _part("page.css")),
-        "script": "\n".join(map(_part, _SCRIPTS)),
+        "script": "".join(map(_part, _SCRIPTS)),
         "picture": svg,
         "steps": "\n".join(_items(taken, stops)),
         "count": str(len(stops)),
         "practice": str(bool(practice)).lower(),
-        "graph": Graph(forward(order), labelled, branched).written(),
+        "graph": Graph(every, labelled, branched).written(),
     }
     # All at once: a label may contain {{steps}}.
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
