@@ -89,7 +89,7 @@ GOLDEN = {
         "  r5 = copy(r3)",
         "  r6 = copy(r2)",
         "  r7:9 = where.greater(r2:4, 0, r5:7, r2:4)",
-        "  u5:9(2×2) = matmul(r7:9, r0:2.T)",
+        "  u5:9(2×2) = outer(r7:9, r0:2)",
     ],
     "reuse": [
         "at each point:",
@@ -215,11 +215,11 @@ def evaluated(nodes: Sequence[Rows], arrays: Sequence[Any]) -> dict[Rows, Any]:
             found[node] = np.array([float.fromhex(x) for x in node.detail])[:, None, None]
         elif node.function == "input":
             found[node] = arrays[node.detail].reshape(shape)
-        elif node.function in ("view", "alias"):
+        elif node.function == "view":
             flat = args[0].reshape(-1, args[0].shape[-1])
             found[node] = flat[node.detail : node.detail + node.size].reshape(node.k, node.n, -1)
         elif node.function == "pick":
-            rows = [found[source].reshape(-1, found[source].shape[-1])[i] for source, i in node.detail]
+            rows = [found[source].reshape(-1, found[source].shape[-1])[i] for source, i in node.places]
             found[node] = np.stack([np.broadcast_to(row, shape[-1:]) for row in rows]).reshape(shape)
         else:
             out = np.empty(shape if node.phase == VARYING else (*shape[:2], 1))

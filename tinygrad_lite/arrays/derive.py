@@ -233,7 +233,7 @@ def _back_view(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
 
 def _back_pick(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
     rows: dict[Rows, tuple[list[int], list[Row]]] = {}
-    for i, (source, number) in enumerate(out.detail):
+    for i, (source, number) in enumerate(out.places):
         numbers, places = rows.setdefault(source, ([], []))
         numbers.append(number)
         places.append(_row_of(adjoint, out, i))
@@ -321,7 +321,7 @@ def _forth_view(graph: Graph, found: dict[Rows, Rows], out: Rows) -> Rows | None
 
 def _forth_pick(graph: Graph, found: dict[Rows, Rows], out: Rows) -> Rows | None:
     zero = graph.constant(0.0)
-    places = [_row_of(found.get(node, zero), node, i) for node, i in out.detail]
+    places = [_row_of(found.get(node, zero), node, i) for node, i in out.places]
     return graph.pick(places, out.n)
 
 

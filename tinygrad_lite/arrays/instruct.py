@@ -14,6 +14,7 @@ from .place import (
     allocated,
     direct_results,
     homes,
+    is_sum,
     last_uses,
     summed_regions,
 )
@@ -23,6 +24,9 @@ WIDE = 1024
 """The width of a block that makes up for calling its instructions."""
 CACHE, BOUND = 2**17, 2**21
 """How many numbers a block should have, and may have to be that wide."""
+OF_LISTS = {"add.reduce", "maximum.reduce", "minimum.reduce", "inner"}
+"""Functions that make one of each list."""
+Shape = tuple[int, ...]
 Instruction = tuple[Any, ...]
 """A function, the slots of its arguments and that of the result."""
 
@@ -60,21 +64,19 @@ class Place(NamedTuple):
     varying: bool
     first: int
     size: int
-    shape: tuple[int, ...]
-    transposed: bool = False
+    shape: Shape
 
     def array(self, memory: Any) -> Any:
         """They, in memory."""
-        rows = (memory.block if self.varying else memory.once)[self.first : self.first + self.size]
-        array = rows.reshape(self.shape)
-        return array.T if self.transposed else array
+        rows = memory.block if self.varying else memory.once
+        return rows[self.first : self.first + self.size].reshape(self.shape)
 
     def __str__(self) -> str:
         rows = f"{'r' if self.varying else 'u'}{self.first}" + f":{self.first + self.size}" * (
             self.size > 1
         )
         inner = [each for each in self.shape if each != -1]
-        return rows + f"({'×'.join(map(str, inner))})" * (len(inner) > 1) + ".T" * self.transposed
+        return rows + f"({'×'.join(map(str, inner))})" * (len(inner) > 1)
 
 
 Slot = Number | Indices | Place
@@ -155,7 +157,7 @@ class _Writer:
     ) -> Plan:
         """All that was written."""
         shown = [
-            (self.single(node) if node.size == 1 else self.rows(node), node in direct)
+            (self.place(node, None if node.size == 1 else (node.size, -1)), node in direct)
             for node in results
         ]
         total = None if totals is None else self.place(totals, (totals.size,))
@@ -180,27 +182,20 @@ class _Writer:
         """The first row of a node in memory."""
         return self.places.start[self.where.home[node]] + self.where.offset[node]
 
-    def place(self, node: Rows, shape: tuple[int, ...], *, transposed: bool = False) -> int:
-        """All rows of a node, in a shape."""
-        return self.slot(
-            Place(node.phase == VARYING, self.first(node), node.size, shape, transposed)
-        )
+    def place(self, node: Rows, shape: Shape | None) -> int:
+        """All rows of a node, in a shape; without one, one row by itself, or a number."""
+        if shape is None:
+            if (found := self.singles.get(node)) is None:
+                found = self.singles[node] = self.slot(
+                    self.rows(node, (-1,) if node.phase == VARYING else ())
+                    if node.number is None
+                    else Number(node.number.hex())
+                )
+            return found
+        return self.slot(self.rows(node, shape))
 
-    def rows(self, node: Rows, *, transposed: bool = False) -> int:
-        return self.place(node, (node.size, -1), transposed=transposed)
-
-    def cube(self, node: Rows) -> int:
-        return self.place(node, (node.k, node.n, -1))
-
-    def single(self, node: Rows) -> int:
-        """One row by itself, or a number."""
-        if (found := self.singles.get(node)) is None:
-            if node.number is not None:
-                found = self.slot(Number(node.number.hex()))
-            else:
-                found = self.place(node, (-1,) if node.phase == VARYING else ())
-            self.singles[node] = found
-        return found
+    def rows(self, node: Rows, shape: Shape) -> Place:
+        return Place(node.phase == VARYING, self.first(node), node.size, shape)
 
     # Instructions
 
@@ -209,20 +204,15 @@ class _Writer:
         function = node.function
         if (special := SPECIAL.get(function)) is not None:
             special(self, node)
-        elif node.size == 1 and all(arg.size == 1 for arg in node.args):
-            self.code[node.phase].append(
-                (function, *[self.single(arg) for arg in node.args], self.single(node))
-            )
         else:
-            flat = all(arg.size == 1 or arg.size == node.size for arg in node.args)
-            form = self.rows if flat else self.cube
-            slots = [self.single(arg) if arg.size == 1 else form(arg) for arg in node.args]
-            self.code[node.phase].append((function, *slots, form(node)))
+            each = zip((*node.args, node), shapes(node), strict=True)
+            slots = [self.place(rows, shape) for rows, shape in each]
+            self.code[VARYING if is_sum(node) else node.phase].append((function, *slots))
 
     def input(self, node: Rows) -> None:
         copied = node.size > 1 or node in self.where.piled
-        several = node.size > 1 or copied
-        self.inputs.append((node.detail, self.rows(node) if several else self.single(node), copied))
+        shape = (node.size, -1) if copied else None
+        self.inputs.append((node.detail, self.place(node, shape), copied))
 
     def leaf(self, node: Rows) -> None:
         if node.function == "constants":
@@ -269,40 +259,6 @@ class _Writer:
                 ("move", index, self.slot(Indices(tuple([i - low for i in targets]))), rows)
             )
 
-    def matmul(self, node: Rows) -> None:
-        w, x = node.args
-        matrix = (w.size // x.size, x.size)
-        if node.function == "matmul.T":
-            matrix = matrix[::-1]
-        transposed = node.function == "matmul.T"
-        self.code[node.phase].append(  # an adjoint may be the same at all points
-            ("matmul", self.place(w, matrix, transposed=transposed), self.rows(x), self.rows(node))
-        )
-
-    def outer(self, node: Rows) -> None:
-        above, x = node.args
-        out = self.place(node, (above.size, x.size))
-        self.code[VARYING].append(("matmul", self.rows(above), self.rows(x, transposed=True), out))
-
-    def total(self, node: Rows) -> None:
-        (x,) = node.args
-        slots = (
-            (self.single(x), self.single(node))
-            if x.size == 1
-            else (self.rows(x), self.place(node, (x.size,)))
-        )
-        self.code[VARYING].append(("total", *slots))
-
-    def reduce(self, node: Rows) -> None:
-        """Of lists one row each: along the last axis but that of the points."""
-        k, (x, *_) = node.size, node.args
-        n = x.size // k
-        slots = [self.place(arg, (n, -1) if k == 1 else (k, n, -1)) for arg in node.args]
-        out = self.place(node, (-1,) if k == 1 else (k, -1))
-        if k == 1 and node.phase == VARYING:
-            out = self.single(node)
-        self.code[node.phase].append((node.function, *slots, out))
-
     def nothing(self, node: Rows) -> None:
         """Rows of another are there."""
 
@@ -310,10 +266,27 @@ class _Writer:
 SPECIAL: dict[Any, Callable[[_Writer, Rows], None]] = {
     "input": _Writer.input,
     **dict.fromkeys(LEAVES - {"input"}, _Writer.leaf),
-    **dict.fromkeys(("view", "alias"), _Writer.nothing),
+    "view": _Writer.nothing,
     "pick": _Writer.pick,
-    **dict.fromkeys(("matmul", "matmul.T"), _Writer.matmul),
-    "outer": _Writer.outer,
-    "total": _Writer.total,
-    **dict.fromkeys(("add.reduce", "maximum.reduce", "minimum.reduce", "inner"), _Writer.reduce),
 }
+
+
+def shapes(node: Rows) -> list[Shape | None]:
+    """How an instruction sees its arguments and, last, its result; None: as one row by itself."""
+    args, x = node.args, node.args[-1]
+    if node.function == "matmul":
+        return [(node.size, x.size), (x.size, -1), (node.size, -1)]
+    if node.function == "matmul.T":
+        return [(x.size, node.size), (x.size, -1), (node.size, -1)]
+    if node.function == "outer":
+        return [(args[0].size, -1), (x.size, -1), (args[0].size, x.size)]
+    if node.function == "total":
+        return [(x.size, -1), (x.size,)] if x.size > 1 else [None, None]
+    if node.function in OF_LISTS:  # along the last axis but that of the points
+        k, n = node.size, x.size // node.size
+        return [*[(n, -1) if k == 1 else (k, n, -1)] * len(args), (-1,) if k == 1 else (k, -1)]
+    flat = all(arg.size == 1 or arg.size == node.size for arg in args)
+    return [
+        None if each.size == 1 else (each.size, -1) if flat else (each.k, each.n, -1)
+        for each in (*args, node)
+    ]

@@ -60,7 +60,7 @@ def homes(order: Sequence[Rows]) -> Homes:
     owner: dict[Rows, Rows] = {}
     offset: dict[Rows, int] = {}
     for node in order:
-        seen_through = node.function == "view" or node.function == "alias"
+        seen_through = node.function == "view"
         base = node.args[0] if seen_through else node
         owner[node] = owner[base] if seen_through else node
         offset[node] = offset[base] + node.detail if seen_through else 0
@@ -96,7 +96,7 @@ def homes(order: Sequence[Rows]) -> Homes:
 
 def _runs(pick: Rows, owner: dict[Rows, Rows], offset: dict[Rows, int]) -> list[Run]:
     runs: list[Run] = []
-    for at, (node, i) in enumerate(pick.detail):
+    for at, (node, i) in enumerate(pick.places):
         base, row = owner[node], offset[node] + i
         if (
             runs

@@ -43,15 +43,9 @@ class Rows(Operand):
     rank: ClassVar[int] = 3
 
     def __init__(
-        self,
-        graph: Graph,
-        function: str | Op,
-        args: tuple[Rows, ...],
-        detail: Any,
-        k: int,
-        n: int,
-        phase: int,
-    ) -> None:
+        self, graph: Graph, function: str | Op, args: tuple[Rows, ...], detail: Any,
+        k: int, n: int, phase: int,
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.index = len(graph.nodes)
         self.function = function
@@ -59,9 +53,17 @@ class Rows(Operand):
         self.detail = detail
         self.k, self.n, self.size = k, n, k * n
         self.phase = phase
-        self.number: float | None = None  # of a constant
+        self.number = float.fromhex(detail) if function == "constant" else None
         self.op: Op | None = None
         self.operands: tuple[Rows, ...] = ()
+        graph.nodes.append(self)
+
+    @property
+    def places(self) -> list[Row]:
+        """Which rows a pick or a view takes."""
+        if self.function == "view":
+            return [(self.args[0], self.detail + i) for i in range(self.size)]
+        return [(self.graph.nodes[index], i) for index, i in self.detail]
 
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Rows:
@@ -84,9 +86,7 @@ class Rows(Operand):
 def _shown(detail: Any) -> str:
     if not isinstance(detail, tuple):
         return str(detail)
-    shown = [
-        f"{each[0].index}.{each[1]}" if isinstance(each, tuple) else str(each) for each in detail
-    ]
+    shown = [each if isinstance(each, str) else "{}.{}".format(*each) for each in detail]
     return " ".join(shown[:8] + ["…"] * (len(shown) > 8))
 
 
@@ -112,12 +112,9 @@ class Graph:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A flat list, since pickle recurses.
-        def numbered(detail: Any) -> Any:
-            return [(node.index, i) for node, i in detail] if _is_pick(detail) else detail
-
         lines = [
-            (node.function, [arg.index for arg in node.args], numbered(node.detail), node.k, node.n,
-             node.phase, node.number, node.op, [arg.index for arg in node.operands])
+            (node.function, [arg.index for arg in node.args], node.detail, node.k, node.n,
+             node.phase, node.op, [arg.index for arg in node.operands])
             for node in self.nodes[: self.kept]
         ]  # fmt: skip
         return _rebuilt, (lines,)
@@ -145,18 +142,13 @@ class Graph:
         if found is None:
             if phase is None:
                 phase = max([arg.phase for arg in args])
-            found = Rows(self, function, args, detail, k, n, phase)
-            self.nodes.append(found)
-            self.known[key] = found
+            found = self.known[key] = Rows(self, function, args, detail, k, n, phase)
         return found
 
     def constant(self, x: float) -> Rows:
         """A number, the same in all rows."""
-        node = self.node(
-            "constant", (), float(x).hex(), phase=UNIFORM
-        )  # by digits: 0.0 == -0.0, nan != nan
-        node.number = float(x)
-        return node
+        # By digits: 0.0 == -0.0, nan != nan.
+        return self.node("constant", (), float(x).hex(), phase=UNIFORM)
 
     def constants(self, xs: Sequence[float]) -> Rows:
         """Numbers, one for each row."""
@@ -173,27 +165,20 @@ class Graph:
             return out
         # relu(x) and maximum(x, 0) are one array with two derivatives; maximum(x) is x itself; x +
         # -y is x - y, which may be there before -y. Derivatives go through the nodes in order.
-        if (
-            out.op
-            or out.function in NO_OPERATION
-            or out.index <= max([arg.index for arg in operands])
-        ):
-            out = Rows(self, "alias", (out,), 0, out.k, out.n, out.phase)
-            self.nodes.append(out)
+        if out.op or out.index <= max([arg.index for arg in operands]):
+            out = Rows(self, "view", (out,), 0, out.k, out.n, out.phase)
         out.op = op
         out.operands = operands
         return out
 
     def apply(self, op: Op, args: Sequence[Rows]) -> Rows:
         """An operation of the table at Rows: its array form, written out."""
-        if op is ops.dot and len(args) == 2 and args[0].n > 1:
-            if args[0].n >= LIST:
+        if op is ops.dot:
+            half = len(args) // 2
+            if args[0].n > 1:
                 return self.node("inner", tuple(args), None, max(args[0].k, args[1].k))
-            return self.reduced("add", self.times(*args))
+            args = [self.times(x, y) for x, y in zip(args[:half], args[half:], strict=True)]
         if op.arity is None and (type(op.array) is str or op is ops.dot):
-            if op is ops.dot:
-                half = len(args) // 2
-                args = [self.times(x, y) for x, y in zip(args[:half], args[half:], strict=True)]
             name = "add" if op is ops.dot else str(op.array)
             if len(args) == 1:
                 return self.reduced(name, args[0])
@@ -242,7 +227,7 @@ class Graph:
         """Rows of another that follow each other."""
         if start == 0 and (k, n) == (base.k, base.n):
             return base
-        if base.function == "view":
+        if base.function == "view" and base.op is None:
             base, start = base.args[0], base.detail + start
         return self.node("view", (base,), start, k, n, base.phase)
 
@@ -261,9 +246,10 @@ class Graph:
                 return self.row(rows[0])
             if base.number is None and numbers == list(range(first, first + size)):
                 return self.view(base, first, size // n, n)
-        traced = tuple([_traced(*row) for row in rows])
+        traced = [_traced(*row) for row in rows]
         sources = tuple(dict.fromkeys([node for node, _ in traced]))
-        return self.node("pick", sources, traced, size // n, n)
+        detail = tuple([(node.index, i) for node, i in traced])
+        return self.node("pick", sources, detail, size // n, n)
 
     def spread(self, x: Rows, size: int) -> Rows:
         """As many rows: of one, or of one for each list, copies."""
@@ -278,12 +264,6 @@ class Graph:
 
 
 LEAVES = {"input", "parameters", "constants", "constant", "count"}
-NO_OPERATION = LEAVES | {"view", "pick", "matmul"}
-"""Functions whose derivatives are known by themselves."""
-
-
-def _is_pick(detail: Any) -> bool:
-    return isinstance(detail, tuple) and isinstance(detail[0], tuple)
 
 
 def _same(some: Sequence[Rows], others: Sequence[Rows]) -> bool:
@@ -293,11 +273,12 @@ def _same(some: Sequence[Rows], others: Sequence[Rows]) -> bool:
 
 def _traced(node: Rows, i: int) -> Row:
     """Where a row is that a view shows or a pick has copied."""
-    while node.function == "view" or node.function == "pick":
+    while node.op is None and node.function in ("view", "pick"):
         if node.function == "view":
             node, i = node.args[0], node.detail + i
         else:
-            node, i = node.detail[i]
+            index, i = node.detail[i]
+            node = node.graph.nodes[index]
     return node, i
 
 
@@ -308,12 +289,9 @@ def _node_of(graph: Graph, index: int) -> Rows:
 def _rebuilt(lines: Sequence[Any]) -> Graph:
     graph = Graph()
     nodes = graph.nodes
-    for function, args, detail, k, n, phase, number, op, operands in lines:
-        if isinstance(detail, list):
-            detail = tuple([(nodes[index], i) for index, i in detail])
+    for function, args, detail, k, n, phase, op, operands in lines:
         node = Rows(graph, function, tuple([nodes[i] for i in args]), detail, k, n, phase)
-        node.number, node.op, node.operands = number, op, tuple([nodes[i] for i in operands])
-        nodes.append(node)
+        node.op, node.operands = op, tuple([nodes[i] for i in operands])
         graph.known.setdefault((function, detail, k, n, *args), node)
     graph.keep()
     return graph
