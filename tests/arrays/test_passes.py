@@ -259,19 +259,19 @@ def test_no_node_is_overwritten_before_its_last_use(seed: int) -> None:
     made = rolled([out], [[x] for x in xs], [None] * len(xs))[0]
     wanted = [rows for rows, _ in answers.gradients(made).results]
     order = made.graph.reached(wanted)
-    where = place.homes(order)
-    last = place.last_uses(order, where, wanted)
-    start = place.allocated(order, where, last, set()).start
+    home = place.homes(order)
+    last = place.last_uses(order, home, wanted)
+    start = place.allocated(order, home, last, set(), place.piled(order, home)).start
     holder: dict[int, Rows] = {}
     for now, node in enumerate(order):
-        home = where.home[node]
+        kept, _ = home[node]
         for arg in node.args:
             if arg.phase == VARYING:
-                assert holder[start[where.home[arg]]] is where.home[arg]
-        if node.phase == VARYING and home in start:
-            before = holder.get(start[home])
-            assert before in (None,) or before is home or last[before] <= now
-            holder[start[home]] = home
+                assert holder[start[home[arg][0]]] is home[arg][0]
+        if node.phase == VARYING and kept in start:
+            before = holder.get(start[kept])
+            assert before in (None,) or before is kept or last[before] <= now
+            holder[start[kept]] = kept
 
 
 @pytest.mark.parametrize("seed", range(20))

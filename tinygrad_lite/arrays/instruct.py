@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .kernels import kernel, np
-from .place import (
-    Homes,
-    Places,
-    Run,
-    allocated,
-    direct_results,
-    homes,
-    is_sum,
-    last_uses,
-    summed_regions,
-)
+from .place import Homes, Places, allocated, direct_results, homes, is_sum, last_uses, piled
 from .rows import LEAVES, PHASES, VARYING, Graph, Rows
 
 WIDE = 1024
@@ -82,6 +73,14 @@ class Place(NamedTuple):
 Slot = Number | Indices | Place
 
 
+class Move(NamedTuple):
+    """A row that a pick copies."""
+
+    varying: bool
+    source: int
+    at: int
+
+
 class Plan(NamedTuple):
     """Instructions, and what of memory they take."""
 
@@ -100,7 +99,7 @@ class Plan(NamedTuple):
     """The slots of the parameters and of the number of points."""
     results: list[tuple[int, bool]]
     """Of each result the slot, and whether the last instruction can write elsewhere instead."""
-    sums: list[tuple[int, int]]
+    sums: list[int]
     """Rows that hold sums over the points of a block."""
     totals: int | None
     width: int
@@ -125,28 +124,36 @@ def planned(graph: Graph, results: Sequence[Rows], totals: Rows | None) -> Plan:
     """The instructions that compute results at each point, and totals once."""
     wanted = [*results, *([] if totals is None else [totals])]
     order = graph.reached(wanted)
-    where = homes(order)
-    last = last_uses(order, where, wanted)
-    direct = direct_results(results, where)
-    given = {node for node in order if node.function == "input" and node.size == 1}
-    alone = (
-        direct | (given - where.piled) | {pick for pick, numbers in where.filled.items() if numbers}
-    )
-    places = allocated(order, where, last, alone)
-    writer = _Writer(where, places)
+    order.sort(key=_is_no_input)  # inputs are there before all else
+    home = homes(order)
+    taken = piled(order, home)
+    direct = direct_results(results, home, taken)
+    alone = direct | {
+        node
+        for node in order
+        if (node.function == "input" and node.size == 1 and node not in taken)
+        or (node.function == "pick" and any(arg.number is not None for arg in node.args))
+    }
+    places = allocated(order, home, last_uses(order, home, wanted), alone, taken)
+    writer = _Writer(home, taken, places)
     for node in order:
         writer.write(node)
     return writer.plan(order, results, totals, direct)
 
 
+def _is_no_input(node: Rows) -> bool:
+    return node.function != "input"
+
+
 class _Writer:
     """Writes instructions for one node after the other."""
 
-    def __init__(self, where: Homes, places: Places) -> None:
-        self.where = where
+    def __init__(self, home: Homes, piled: set[Rows], places: Places) -> None:
+        self.home = home
+        self.piled = piled
         self.places = places
         self.slots: dict[Slot, int] = {}
-        self.singles: dict[Rows, int] = {}
+        self.known: dict[tuple[Rows, Shape | None], int] = {}
         self.code: tuple[list[Instruction], ...] = ([], [], [])
         self.filled: list[tuple[bool, int, list[float]]] = []
         self.inputs: list[tuple[int, int, bool]] = []
@@ -161,6 +168,7 @@ class _Writer:
             for node in results
         ]
         total = None if totals is None else self.place(totals, (totals.size,))
+        sums = [self.first(node) + i for node in order if is_sum(node) for i in range(node.size)]
         height = max(1, self.places.height)
         ready = [
             [(kernel(name), operator.itemgetter(*slots)) for name, *slots in code]
@@ -169,7 +177,7 @@ class _Writer:
         return Plan(
             list(self.slots), self.code, ready, height,  # type: ignore[arg-type]
             self.places.once, self.filled, self.inputs, self.leaves,
-            shown, summed_regions(order, self.where, self.places.start), total,
+            shown, sums, total,
             max(16, min(2**14, CACHE // height), min(WIDE, BOUND // height)),
         )  # fmt: skip
 
@@ -180,95 +188,83 @@ class _Writer:
 
     def first(self, node: Rows) -> int:
         """The first row of a node in memory."""
-        return self.places.start[self.where.home[node]] + self.where.offset[node]
+        base, offset = self.home[node]
+        return self.places.start[base] + offset
 
     def place(self, node: Rows, shape: Shape | None) -> int:
         """All rows of a node, in a shape; without one, one row by itself, or a number."""
-        if shape is None:
-            if (found := self.singles.get(node)) is None:
-                found = self.singles[node] = self.slot(
-                    self.rows(node, (-1,) if node.phase == VARYING else ())
-                    if node.number is None
-                    else Number(node.number.hex())
-                )
-            return found
-        return self.slot(self.rows(node, shape))
+        if (node, shape) not in self.known:
+            self.known[node, shape] = self.slot(self.described(node, shape))
+        return self.known[node, shape]
 
-    def rows(self, node: Rows, shape: Shape) -> Place:
-        return Place(node.phase == VARYING, self.first(node), node.size, shape)
+    def described(self, node: Rows, shape: Shape | None) -> Slot:
+        if shape is None and node.number is not None:
+            return Number(node.number.hex())
+        varying = node.phase == VARYING
+        alone = (-1,) if varying else ()
+        return Place(varying, self.first(node), node.size, alone if shape is None else shape)
+
+    def rows(self, first: int, size: int, *, varying: bool) -> int:
+        """Rows of memory."""
+        return self.slot(Place(varying, first, size, (size, -1)))
 
     # Instructions
 
     def write(self, node: Rows) -> None:
-        """What computes a node."""
+        """What computes a node; rows of another are there."""
         function = node.function
-        if (special := SPECIAL.get(function)) is not None:
-            special(self, node)
-        else:
+        if function == "pick":
+            self.pick(node)
+        elif function in LEAVES:
+            self.leaf(node)
+        elif function != "view":
             each = zip((*node.args, node), shapes(node), strict=True)
             slots = [self.place(rows, shape) for rows, shape in each]
             self.code[VARYING if is_sum(node) else node.phase].append((function, *slots))
 
-    def input(self, node: Rows) -> None:
-        copied = node.size > 1 or node in self.where.piled
-        shape = (node.size, -1) if copied else None
-        self.inputs.append((node.detail, self.place(node, shape), copied))
-
     def leaf(self, node: Rows) -> None:
-        if node.function == "constants":
+        """What is given: numbers are written once, if they have to be in memory."""
+        base, _ = self.home[node]
+        if node.function == "input":
+            copied = node.size > 1 or base in self.piled or base is not node
+            shape = (node.size, -1) if copied else None
+            self.inputs.append((node.detail, self.place(node, shape), copied))
+        elif node.function == "constants":
             self.filled.append((False, self.first(node), [float.fromhex(x) for x in node.detail]))
-        elif node.number is not None and node in self.where.piled:
-            self.filled.append((False, self.first(node), [node.number]))
         elif node.number is None:
             self.leaves[str(node.function)] = self.place(node, (node.size,))
+        elif node in self.piled:
+            self.filled.append((False, self.first(node), [node.number]))
 
     def pick(self, node: Rows) -> None:
-        """Runs of rows are copied; many in the same memory are gathered at once."""
-        first, varying = self.first(node), node.phase == VARYING
-        for run in self.where.filled[node]:
-            self.filled.append((varying, first + run.at, [run.node.number] * run.size))  # type: ignore[list-item]
-        runs = self.where.runs[node]
-        near = [run for run in runs if (run.node.phase == VARYING) == varying]
-        if len(near) > 2:
-            self.gather(near, first, varying=varying, code=self.code[node.phase])
-            runs = [run for run in runs if (run.node.phase == VARYING) != varying]
-        for run in runs:
-            shape = (-1,) if run.size == 1 else (run.size, -1)
-            source = Place(
-                run.node.phase == VARYING, self.first(run.node) + run.first, run.size, shape
-            )
-            out = Place(varying, first + run.at, run.size, shape)
-            self.code[node.phase].append(("copy", self.slot(source), self.slot(out)))
+        """Numbers are written once, rows copied if they are not computed in their place."""
+        varying, moves = node.phase == VARYING, list[Move]()
+        for at, (source, i) in enumerate(node.places, self.first(node)):
+            if source.number is not None:
+                self.filled.append((varying, at, [source.number]))
+                continue
+            move = Move(source.phase == VARYING, self.first(source) + i, at)
+            if move != (varying, at, at):
+                moves.append(move)
+        for stretch in _parted(moves, lambda i, move: (move.varying, move.at - i)):
+            runs = _parted(stretch, lambda i, move: move.source - i)
+            if len(runs) > 2 and stretch[0].varying == varying:
+                self.take(stretch, self.code[node.phase])
+                continue
+            for run in runs:
+                source_varying, first, at = run[0]
+                there = self.rows(first, len(run), varying=source_varying)
+                out = self.rows(at, len(run), varying=varying)
+                self.code[node.phase].append(("copy", there, out))
 
-    def gather(
-        self, runs: Iterable[Run], first: int, *, varying: bool, code: list[Instruction]
-    ) -> None:
-        sources = [self.first(run.node) + run.first + i for run in runs for i in range(run.size)]
-        targets = [first + run.at + i for run in runs for i in range(run.size)]
-        together = targets == [*range(targets[0], targets[-1] + 1)]
-        # Only the rows that it is about: if the result is not among them, NumPy need not copy it.
-        around = sources if together else sources + targets
-        low, size = min(around), max(around) + 1 - min(around)
-        rows = self.slot(Place(varying, low, size, (size, -1)))
-        index = self.slot(Indices(tuple([i - low for i in sources])))
-        if together:
-            out = Place(varying, targets[0], len(targets), (len(targets), -1))
-            code.append(("take", rows, index, self.slot(out)))
-        else:
-            code.append(
-                ("move", index, self.slot(Indices(tuple([i - low for i in targets]))), rows)
-            )
-
-    def nothing(self, node: Rows) -> None:
-        """Rows of another are there."""
-
-
-SPECIAL: dict[Any, Callable[[_Writer, Rows], None]] = {
-    "input": _Writer.input,
-    **dict.fromkeys(LEAVES - {"input"}, _Writer.leaf),
-    "view": _Writer.nothing,
-    "pick": _Writer.pick,
-}
+    def take(self, moves: Sequence[Move], code: list[Instruction]) -> None:
+        """Rows at once, out of no more than needed: NumPy copies those if the result is one."""
+        varying, _, at = moves[0]
+        sources = [move.source for move in moves]
+        low = min(sources)
+        rows = self.rows(low, max(sources) + 1 - low, varying=varying)
+        index = self.slot(Indices(tuple([source - low for source in sources])))
+        code.append(("take", rows, index, self.rows(at, len(moves), varying=varying)))
 
 
 def shapes(node: Rows) -> list[Shape | None]:
@@ -290,3 +286,9 @@ def shapes(node: Rows) -> list[Shape | None]:
         None if each.size == 1 else (each.size, -1) if flat else (each.k, each.n, -1)
         for each in (*args, node)
     ]
+
+
+def _parted(moves: Sequence[Move], key: Callable[[int, Move], Any]) -> list[list[Move]]:
+    """Moves in parts of one key, which is made of a move and its place in the list."""
+    groups = itertools.groupby(enumerate(moves), lambda each: key(*each))
+    return [[move for _, move in group] for _, group in groups]

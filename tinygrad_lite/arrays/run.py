@@ -110,7 +110,7 @@ class Run:
         self.numbers = numbers
         self.lock = threading.Lock()
         self.left: Iterator[tuple[int, int]] = iter(())
-        self.sums: list[Any] | None = None
+        self.sums: Any = None
 
     def run(self, threads: int) -> Any:
         """Do all blocks; gives the totals, if the plan has any."""
@@ -179,21 +179,14 @@ class Run:
         for slot, result in pending:
             result[index] = arrays[slot].reshape((*result.shape[1:], -1)).T
         if plan.sums and self.count > plan.width:
-            self.add([memory.once[first:stop] for first, stop in plan.sums])
-
-    def add(self, parts: Sequence[Any]) -> None:
-        """Add the sums of a block to those of others."""
-        with self.lock:
-            if self.sums is None:
-                self.sums = [part.copy() for part in parts]
-            else:
-                self.sums = [total + part for total, part in zip(self.sums, parts, strict=True)]
+            part = memory.once[plan.sums]
+            with self.lock:
+                self.sums = part if self.sums is None else self.sums + part
 
     def totals(self, memory: Memory) -> Any:
         """What is computed from the sums over all points."""
         if self.sums is not None:
-            for (first, stop), total in zip(self.plan.sums, self.sums, strict=True):
-                memory.once[first:stop] = total
+            memory.once[self.plan.sums] = self.sums
         memory.run(REDUCED)
         return memory.arrays[self.plan.totals].copy()  # type: ignore[index]  # it has totals
 
