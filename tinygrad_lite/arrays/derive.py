@@ -9,86 +9,57 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..op import Op
 from .rows import LIST, REDUCED, VARYING, Graph, Row, Rows
 
 
-class Term(NamedTuple):
-    """A part of the adjoint of a node, or of some of its rows."""
-
-    node: Rows
-    rows: Rows
-    which: Sequence[int] | None = None
-    summed: bool = False
-    """Whether the sum over the points is in it already."""
-
-
 def terms(
     graph: Graph, op: Op, t: Rows, out: Rows, args: Sequence[Rows], wanted: Sequence[bool]
 ) -> list[Rows | None]:
     """t · ∂out/∂arg for each argument that is wanted."""
+    given = [t, out, *args]
     if op.arity is None:
-        return _terms(graph, op, t, out, args, wanted)
-    rows = [t, out, *args]
-    digits = [None if each.number is None else each.detail for each in rows]
-    calls, results = _written_out(op, tuple(wanted), tuple(digits))
-    for function, places in calls:
-        if isinstance(function, float):
-            rows.append(graph.constant(function))
+        return _ruled(graph, op, given, wanted)
+    digits = [None if each.number is None else each.detail for each in given]
+    nodes, leaves, found = _written_out(op, tuple(wanted), tuple(digits))
+    here = dict(zip(leaves, given, strict=True))
+    for node in nodes:
+        if node.number is None:
+            here[node] = graph.elementwise(node.function, tuple([here[arg] for arg in node.args]))
         else:
-            rows.append(graph.elementwise(function, tuple([rows[i] for i in places])))
-    return [None if i is None else rows[i] for i in results]
-
-
-Call = tuple[str | Op | float, tuple[int, ...]]
+            here[node] = graph.constant(node.number)
+    return [None if each is None else here[each] for each in found]
 
 
 @functools.lru_cache(512)
 def _written_out(
     op: Op, wanted: tuple[bool, ...], digits: tuple[str | None, ...]
-) -> tuple[list[Call], list[int | None]]:
-    """The terms of an operation as calls of NumPy functions, and which of them are the results.
+) -> tuple[list[Rows], list[Rows], list[Rows | None]]:
+    """The terms of an operation at leaves that stand for any: what computes them, leaves, terms.
 
-    A long formula has few operations and many nodes: a rule is run once, on rows that stand for
-    any.
+    A long formula has few operations and many nodes, and a rule takes longer than what it gives.
     """
     graph = Graph()
-    t, out, *args = [
+    leaves = [
         graph.node("input", (), i, phase=VARYING)
         if each is None
         else graph.constant(float.fromhex(each))
         for i, each in enumerate(digits)
     ]
-    found = _terms(graph, op, t, out, args, wanted)
-    places = {leaf.index: i for i, leaf in enumerate((t, out, *args))}
-    calls: list[Call] = []
-    for node in graph.reached([each for each in found if each is not None]):
-        if node.index not in places:
-            places[node.index] = len(digits) + len(calls)
-            function = node.function if node.number is None else node.number
-            calls.append((function, tuple([places[arg.index] for arg in node.args])))
-    return calls, [None if each is None else places[each.index] for each in found]
+    found = _ruled(graph, op, leaves, wanted)
+    nodes = graph.reached([each for each in found if each is not None])
+    return [node for node in nodes if node.function != "input"], leaves, found
 
 
-def _terms(
-    graph: Graph, op: Op, t: Rows, out: Rows, args: Sequence[Rows], wanted: Sequence[bool]
+def _ruled(
+    graph: Graph, op: Op, given: Sequence[Rows], wanted: Sequence[bool]
 ) -> list[Rows | None]:
-    if op.term_rules is not None:
-        found = op.terms(t, out, tuple(args), wanted)
-        return [None if each is None else graph.rows(each) for each in found]
-    found = op.differentiate(out, tuple(args), wanted)
-    return [None if each is None else _term(graph, t, graph.rows(each)) for each in found]
-
-
-def _term(graph: Graph, t: Rows, partial: Rows) -> Rows:
-    if partial.number == 1.0:
-        return t
-    if partial.function == "divide" and partial.args[0].number == 1.0:
-        return graph.elementwise("divide", (t, partial.args[1]))
-    return graph.times(t, partial)
+    t, out, *args = given
+    found = op.terms(t, out, args, wanted)
+    return [None if each is None else graph.rows(each) for each in found]
 
 
 def active(graph: Graph, targets: Iterable[Rows]) -> list[bool]:
@@ -102,7 +73,22 @@ def active(graph: Graph, targets: Iterable[Rows]) -> list[bool]:
     return found
 
 
+def _gathered(graph: Graph, term: Rows, size: int, count: int) -> Rows:
+    """A term of `size` rows, or of fewer that stand for as many, in `count` sums."""
+    if term.size > count:
+        return _gathered(graph, graph.reduced("add", term, count), count * size // term.size, count)
+    return graph.times(term, graph.constant(size // count))
+
+
 # Back
+
+
+class Term(NamedTuple):
+    """A part of the adjoint of a node, or of some of its rows."""
+
+    node: Rows
+    rows: Rows
+    which: Sequence[int] | None = None
 
 
 def adjoints(
@@ -114,9 +100,9 @@ def adjoints(
     """
     node, i = root
     sweep = _Sweep(graph, active(graph, targets), summed=summed)
-    sweep.give(Term(node, seed, None if node.size == 1 else [i]), varying=node.phase == VARYING)
+    sweep.give(Term(node, seed, None if node.size == 1 else [i]), node.phase)
     for out in graph.nodes[node.index :: -1]:
-        if out in sweep.given and (out.op or out.function in BACK):
+        if out in sweep.given:
             sweep.through(out)
     return [sweep.adjoint(target) for target in targets]
 
@@ -131,39 +117,20 @@ class _Sweep:
         self.given: dict[Rows, tuple[list[Term], list[Term]]] = {}
         """For each node the terms of its adjoint, and those still to be summed over the points."""
 
-    def give(self, term: Term, *, varying: bool) -> None:
-        """Keep a term, if it is one of an active node."""
-        node = term.node
+    def give(self, term: Term, phase: int) -> None:
+        """Keep a term that comes from a node of that phase, if it is one of an active node."""
+        node, rows, _ = term
         if self.active[node.index]:
-            unsummed = self.summed and varying and node.phase != VARYING and not term.summed
+            over_points = self.summed and phase == VARYING and node.phase != VARYING
+            unsummed = over_points and rows.phase != REDUCED
             self.given.setdefault(node, ([], []))[unsummed].append(term)
 
     def through(self, out: Rows) -> None:
         """From a node to its arguments."""
-        adjoint, varying = self.adjoint(out), out.phase == VARYING
-        if adjoint is None:
-            return
-        if out.op is None:
-            for term in BACK[str(out.function)](self, out, adjoint):
-                self.give(term, varying=varying)
-            return
-        args = out.operands
-        wanted = [self.active[arg.index] for arg in args]
-        k, n = max([out.k, *[arg.k for arg in args]]), max([out.n, *[arg.n for arg in args]])
-        found = terms(self.graph, out.op, adjoint, out, args, wanted)
-        for arg, rows in zip(args, found, strict=True):
-            if rows is not None:
-                self.give(Term(arg, self.fitted(rows, arg, k * n)), varying=varying)
-
-    def fitted(self, term: Rows, arg: Rows, size: int) -> Rows:
-        """A term of `size` rows, summed where the argument is one row for several."""
-        if arg.size == size:
-            return term
-        if term.size in (1, arg.size):
-            return self.graph.times(term, self.graph.constant(size // arg.size))
-        return self.graph.times(
-            self.graph.reduced("add", term, arg.size), self.graph.constant(size // term.size)
-        )
+        back = _back_operation if out.op else BACK.get(str(out.function))
+        if back is not None and (adjoint := self.adjoint(out)) is not None:
+            for term in back(self, out, adjoint):
+                self.give(term, out.phase)
 
     def adjoint(self, node: Rows) -> Rows | None:
         """The adjoint of a node, once all its terms are there."""
@@ -177,20 +144,15 @@ class _Sweep:
 def _together(graph: Graph, node: Rows, terms: Iterable[Term]) -> Rows | None:
     """The sum of terms, each of all rows or of some."""
     found: Rows | None = None
-    places: list[list[Row]] | None = None
-    for _, rows, which, _ in terms:
+    places: list[list[Row]] = []
+    for _, rows, which in terms:
         if which is None:
             found = graph.plus(found, graph.shaped(rows, node))
-        elif node.size == 1:  # a pick may have the one row several times
-            times = graph.constant(len(which))
-            found = graph.plus(
-                found, graph.reduced("add", rows, 1) if rows.size > 1 else graph.times(rows, times)
-            )
-        else:
-            places = places or [[] for _ in range(node.size)]
-            for i, row in enumerate(which):
-                places[row].append((rows, 0 if rows.size == 1 else i))
-    if places is None:
+            continue
+        places = places or [[] for _ in range(node.size)]
+        for i, row in enumerate(which):
+            places[row].append((rows, 0 if rows.size == 1 else i))
+    if not places:
         return found
     return graph.plus(found, graph.shaped(_scattered(graph, places), node))
 
@@ -209,12 +171,22 @@ def _scattered(graph: Graph, places: Sequence[Sequence[Row]]) -> Rows:
             parts = [graph.pick([places[row][i] for row in rows]) for i in range(count)]
             out = functools.reduce(graph.plus, parts)
         else:
-            out = graph.reduced(
-                "add",
-                graph.pick([place for row in rows for place in places[row]], count, spread=True),
-            )
+            lists = [place for row in rows for place in places[row]]
+            out = graph.reduced("add", graph.pick(lists, count, spread=True))
         at.update({row: (out, i if out.size > 1 else 0) for i, row in enumerate(rows)})
     return graph.pick([at[row] for row in range(len(places))])
+
+
+def _back_operation(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterator[Term]:
+    args = out.operands
+    wanted = [sweep.active[arg.index] for arg in args]
+    size = max([out.k, *[arg.k for arg in args]]) * max([out.n, *[arg.n for arg in args]])
+    found = terms(sweep.graph, out.op, adjoint, out, args, wanted)  # type: ignore[arg-type]  # it has one
+    for arg, rows in zip(args, found, strict=True):
+        if rows is not None:
+            yield Term(
+                arg, rows if arg.size == size else _gathered(sweep.graph, rows, size, arg.size)
+            )
 
 
 def _row_of(adjoint: Rows, out: Rows, i: int) -> Row:
@@ -222,44 +194,45 @@ def _row_of(adjoint: Rows, out: Rows, i: int) -> Row:
     return adjoint, i * adjoint.size // out.size
 
 
-def _back_view(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
+def _back_view(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterator[Term]:
     (base,) = out.args
-    if adjoint.size not in (1, out.size):
+    if adjoint.size != 1:
         adjoint = sweep.graph.spread(adjoint, out.size)
-    yield Term(
-        base, adjoint, None if out.size == base.size else range(out.detail, out.detail + out.size)
-    )
+    which = None if out.size == base.size else range(out.detail, out.detail + out.size)
+    yield Term(base, adjoint, which)
 
 
-def _back_pick(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
-    rows: dict[Rows, tuple[list[int], list[Row]]] = {}
+def _back_pick(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterator[Term]:
+    taken: dict[Rows, tuple[list[int], list[Row]]] = {}
     for i, (source, number) in enumerate(out.places):
-        numbers, places = rows.setdefault(source, ([], []))
+        numbers, places = taken.setdefault(source, ([], []))
         numbers.append(number)
         places.append(_row_of(adjoint, out, i))
-    for source, (numbers, places) in rows.items():
+    for source, (numbers, places) in taken.items():
         if sweep.active[source.index]:
-            yield Term(source, sweep.graph.pick(places), numbers)
+            rows = sweep.graph.pick(places)
+            if source.size == 1:
+                yield Term(source, _gathered(sweep.graph, rows, len(places), 1))
+            else:
+                yield Term(source, rows, numbers)
 
 
-def _back_matmul(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterable[Term]:
+def _back_matmul(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterator[Term]:
     graph, (w, x) = sweep.graph, out.args
+    above = graph.spread(adjoint, out.k)
     if sweep.active[x.index]:
-        yield Term(x, graph.node("matmul.T", (w, graph.spread(adjoint, out.k)), None, x.size))
+        yield Term(x, graph.node("matmul.T", (w, above), None, x.size))
     if sweep.active[w.index]:
-        above = graph.spread(adjoint, out.k)
-        if sweep.summed and above.phase != VARYING:  # as where the product is the root
-            x = graph.total(x)
         if sweep.summed and above.phase == VARYING:
-            yield Term(
-                w, graph.node("outer", (above, x), None, w.size, 1, REDUCED), None, summed=True
-            )
-        else:
-            product = graph.times(above, graph.view(x, 0, 1, x.size))
-            yield Term(w, graph.view(product, 0, w.size), None, summed=sweep.summed)
+            yield Term(w, graph.node("outer", (above, x), None, w.size, 1, REDUCED))
+            return
+        if sweep.summed:  # as where the product is the root
+            x = graph.total(x)
+        product = graph.times(above, graph.view(x, 0, 1, x.size))
+        yield Term(w, graph.view(product, 0, w.size))
 
 
-BACK: dict[str, Callable[[_Sweep, Rows, Rows], Iterable[Term]]] = {
+BACK: dict[str, Callable[[_Sweep, Rows, Rows], Iterator[Term]]] = {
     "view": _back_view,
     "pick": _back_pick,
     "matmul": _back_matmul,
@@ -267,79 +240,60 @@ BACK: dict[str, Callable[[_Sweep, Rows, Rows], Iterable[Term]]] = {
 
 # Forth
 
+Tangents = dict[Rows, Rows]
 
-def tangents(graph: Graph, roots: Sequence[Row], directions: dict[Rows, Rows]) -> list[Rows]:
+
+def tangents(graph: Graph, roots: Sequence[Row], directions: Tangents) -> list[Rows]:
     """The derivative of each root in the direction that says how every target moves."""
     found = dict(directions)
     moving = active(graph, directions)
     for out in graph.nodes[: max([node.index for node, _ in roots]) + 1]:
         if moving[out.index] and out not in found:
-            tangent = _through_operation(graph, found, out) if out.op else None
-            if out.op is None:
-                tangent = (
-                    FORTH[str(out.function)](graph, found, out) if out.function in FORTH else None
-                )
-            if tangent is not None:
+            forth = _forth_operation if out.op else FORTH.get(str(out.function))
+            if forth is not None and (tangent := forth(graph, found, out)) is not None:
                 found[out] = graph.shaped(tangent, out)
-    zero = graph.constant(0.0)
-    rows = [(found.get(node, zero), i) for node, i in roots]
+    rows = [(found.get(node, graph.constant(0.0)), i) for node, i in roots]
     return [tangent if tangent.size == 1 else graph.row((tangent, i)) for tangent, i in rows]
 
 
-def _through_operation(graph: Graph, found: dict[Rows, Rows], out: Rows) -> Rows | None:
+def _forth_operation(graph: Graph, found: Tangents, out: Rows) -> Rows | None:
     total: Rows | None = None
     for i, arg in enumerate(out.operands):
         if (t := found.get(arg)) is not None:
             wanted = [j == i for j in range(len(out.operands))]
-            term = terms(graph, out.op, t, out, out.operands, wanted)[i]  # type: ignore[arg-type]  # it has one
+            term = terms(graph, out.op, t, out, out.operands, wanted)[i]  # type: ignore[arg-type]
             if term is not None:
-                total = graph.plus(total, _gathered(graph, term, arg, out))
+                if arg.n > out.n:  # a term for each operand of a list
+                    term = _gathered(graph, term, term.k * arg.n, term.k)
+                total = graph.plus(total, term)
     return total
 
 
-def _gathered(graph: Graph, term: Rows, arg: Rows, out: Rows) -> Rows:
-    """A term for each operand of a list as one for the result."""
-    if arg.n == 1 or out.n == arg.n:
-        return term
-    if term.n == 1:
-        return graph.times(term, graph.constant(arg.n))
-    return graph.reduced("add", term, term.k)
-
-
-def _whole(graph: Graph, found: dict[Rows, Rows], node: Rows) -> Rows:
+def _whole(graph: Graph, found: Tangents, node: Rows) -> Rows:
     """The tangent of a node, with as many rows as it has."""
     return graph.shaped(graph.spread(found.get(node, graph.constant(0.0)), node.size), node)
 
 
-def _forth_view(graph: Graph, found: dict[Rows, Rows], out: Rows) -> Rows | None:
-    (base,) = out.args
-    tangent = found.get(base)
-    if tangent is None or tangent.size == 1:
-        return tangent
-    return graph.view(graph.spread(tangent, base.size), out.detail, out.k, out.n)
-
-
-def _forth_pick(graph: Graph, found: dict[Rows, Rows], out: Rows) -> Rows | None:
+def _forth_pick(graph: Graph, found: Tangents, out: Rows) -> Rows | None:
     zero = graph.constant(0.0)
     places = [_row_of(found.get(node, zero), node, i) for node, i in out.places]
     return graph.pick(places, out.n)
 
 
-def _forth_matmul(graph: Graph, found: dict[Rows, Rows], out: Rows) -> Rows | None:
+def _forth_matmul(graph: Graph, found: Tangents, out: Rows) -> Rows | None:
     total: Rows | None = None
     w, x = out.args
     if x in found:
         total = graph.node("matmul", (w, _whole(graph, found, x)), None, out.k, 1, VARYING)
     if w in found:
         slopes = graph.view(_whole(graph, found, w), 0, out.k, x.size)
-        total = graph.plus(
-            total, graph.reduced("add", graph.times(slopes, graph.view(x, 0, 1, x.size)))
-        )
+        products = graph.times(slopes, graph.view(x, 0, 1, x.size))
+        total = graph.plus(total, graph.reduced("add", products))
     return total
 
 
-FORTH: dict[str, Callable[[Graph, dict[Rows, Rows], Rows], Rows | None]] = {
-    "view": _forth_view,
+FORTH: dict[str, Callable[[Graph, Tangents, Rows], Rows | None]] = {
+    "view": _forth_pick,
     "pick": _forth_pick,
     "matmul": _forth_matmul,
 }
