@@ -135,6 +135,14 @@ def test_lazy_results_have_no_place_to_go(da):
         tl.compile(x * x, [x])(da.ones(4, chunks=2), out=np.empty(4))
 
 
+def test_inputs_of_several_axes_are_for_arrays_of_numpy(da):
+    w = tl.values([[1.0, 2.0]])
+    with pytest.raises(TypeError, match=r"^program: Dask's arrays cannot stand for an array of Values .* with its ravel"):
+        tl.compile((w * w).sum(), [w])(da.ones((4, 1, 2), chunks=1))
+    program = tl.compile((w * w).sum(), [w.ravel()])
+    assert program(da.ones((4, 1, 2), chunks=1).reshape(4, 2)).compute().tolist() == [2.0] * 4
+
+
 def test_float32_stays_float32(da):
     model = Logistic(dtype="float32")
     lazy = [da.from_array(array.astype("float32"), chunks=100) for array in model.arrays]

@@ -204,6 +204,30 @@ def test_a_vectorized_function_may_give_an_array() -> None:
     assert (first.tolist(), second.tolist()) == ([4.0, 7.0], [4.0, 8.0])
 
 
+def test_an_input_may_be_an_array_of_any_shape() -> None:
+    rng = np.random.default_rng(0)
+    w, x = tl.values(A, "w"), tl.values(B, "x")
+    y, many = np.tanh(w @ x), [*(w @ x), *w.ravel(), *w.ravel(), *w.ravel()]
+    ws, xs, moved = rng.normal(size=(5, *A.shape)), rng.normal(size=(5, *B.shape)), rng.normal(size=(5, *A.shape))
+    as_array, as_list = ([tl.compile(each, [form, x]) for each in (y.sum(), y, many)] for form in (w, list(w.flat)))
+    flat = ws.reshape(5, -1)
+    for of_array, of_list in zip(as_array, as_list, strict=True):
+        np.testing.assert_array_equal(of_array(ws, xs), of_list(flat, xs))
+        np.testing.assert_array_equal(
+            of_array.jvp([ws, xs], [moved, 0 * xs])[1], of_list.jvp([flat, xs], [moved.reshape(5, -1), 0 * xs])[1]
+        )
+    found, expected = as_array[0].value_and_grad(ws, xs)[1][0], as_list[0].value_and_grad(flat, xs)[1][0]
+    assert found.shape == ws.shape
+    np.testing.assert_array_equal(found.reshape(5, -1), expected)
+    one, summed = as_array[0].value_and_grad(ws[0], xs)[1][0], as_list[0].value_and_grad(flat[0], xs)[1][0]
+    np.testing.assert_array_equal(one, summed.reshape(A.shape))
+    for i in (1, 2):  # back, and forth
+        for found, expected in zip(as_array[i].jacobian(ws, xs), as_list[i].jacobian(flat, xs), strict=True):
+            np.testing.assert_array_equal(found[0], expected[0].reshape(ws.shape))
+    with pytest.raises(ValueError, match=r"expected an array of shape \(..., 2, 3\) for 6 Values, got shape \(5, 6\)"):
+        as_array[0](flat, xs)
+
+
 def test_parameters_in_an_order_of_ones_own_may_be_arrays() -> None:
     w, b, x = tl.values(A, "w"), tl.values([1.0, 2.0], "b"), tl.values(B, "x")
     loss = ((w @ x + b) ** 2).sum()

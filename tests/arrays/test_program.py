@@ -658,7 +658,7 @@ def test_bad_arrays_are_named(arrays, error, text):
 def test_a_list_of_inputs_wants_its_length_as_the_last_axis():
     xs = [Value(0.0), Value(1.0)]
     program = compile(xs[0] * xs[1], [xs])
-    with pytest.raises(ValueError, match=r"array 0: expected an array of shape .*, 2. for a list of 2 Values, got shape .3,"):
+    with pytest.raises(ValueError, match=r"array 0: expected an array of shape .*, 2. for 2 Values, got shape .3,"):
         program(np.zeros(3))
     with pytest.raises(ValueError, match=r"got shape \(\)"):
         program(1.0)

@@ -379,6 +379,18 @@ def test_inputs_and_parameters_may_be_arrays_of_values() -> None:
     assert numbers(list(w)) == pytest.approx([2.0, -1.0])
 
 
+def test_points_may_be_arrays_of_the_shape_of_an_input() -> None:
+    image, weights = tl.values(np.zeros((2, 3))), tl.values(np.zeros((2, 3)), "w")
+    rng = np.random.default_rng(1)
+    images, truth = rng.normal(size=(30, 2, 3)), rng.normal(size=(2, 3))
+    targets, y = (images * truth).sum((1, 2)), Value(0.0)
+    loss = ((image * weights).sum() - y) ** 2
+    fit(loss, [image, y], [images, targets], weights, Adam(weights, 0.05), epochs=500)
+    np.testing.assert_allclose(tl.data_of(weights), truth, atol=1e-4)
+    with pytest.raises(ValueError, match=r"expected rows of shape \(2, 3\) in data\[0\], got \(6,\) in row 0"):
+        fit(loss, [image, y], [images.reshape(30, 6), targets], weights, Adam(weights), epochs=1)
+
+
 def test_the_last_letter_is_learned_from_its_index() -> None:
     letters, x, target = Embedding(3, 2, seed=0), Value(0.0), Value(0.0)
     out = MLP(2, [3], seed=0)

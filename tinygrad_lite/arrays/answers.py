@@ -18,8 +18,8 @@ class Form(NamedTuple):
 
     source: int | None = None
     """The input whose shape it takes, summed where that was broadcast; None: that of all points."""
-    size: int | None = None
-    """How many numbers there are at each point, if they are a list."""
+    tail: tuple[int, ...] = ()
+    """Its axes at each point, if it is no single number."""
 
 
 Result = tuple[Rows, Form]
@@ -46,16 +46,16 @@ def gradients(rolled: Rolled) -> Wanted:
     results = values(rolled).results
     for output in rolled.outputs:
         for i, node in enumerate(_adjoints(rolled, output, rolled.inputs)):
-            results.append((node, Form(i, rolled.sizes[i])))
+            results.append((node, Form(i, rolled.tails[i])))
     return Wanted(results)
 
 
 def slopes(rolled: Rolled) -> Wanted:
     """For each output the derivatives for each input, at each point."""
     return Wanted([
-        (node, Form(None, size))
+        (node, Form(None, tail))
         for output in rolled.outputs
-        for node, size in zip(_adjoints(rolled, output, rolled.inputs), rolled.sizes, strict=True)
+        for node, tail in zip(_adjoints(rolled, output, rolled.inputs), rolled.tails, strict=True)
     ])  # fmt: skip
 
 
@@ -63,10 +63,9 @@ def parameter_slopes(rolled: Rolled) -> Wanted:
     """For each output the derivatives for the parameters, at each point."""
     leaf = rolled.parameters
     if leaf is None:
-        return Wanted([(rolled.graph.constant(0.0), Form(None, 0)) for _ in rolled.outputs])
-    return Wanted(
-        [(_adjoints(rolled, output, [leaf])[0], Form(None, leaf.size)) for output in rolled.outputs]
-    )
+        return Wanted([(rolled.graph.constant(0.0), Form(None, (0,))) for _ in rolled.outputs])
+    form = Form(None, (leaf.size,))
+    return Wanted([(_adjoints(rolled, output, [leaf])[0], form) for output in rolled.outputs])
 
 
 def totals(rolled: Rolled) -> Wanted:

@@ -9,9 +9,9 @@ from ..op import constant
 from ..value import Value, topological_order
 
 
-def is_list(x: Any) -> bool:
-    """Whether it is a list of Values: an array of objects is one, too."""
-    return isinstance(x, list | tuple) or len(getattr(x, "shape", ())) == 1
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a list or an array of Values; () of one Value, or of what is none."""
+    return (len(x),) if isinstance(x, list | tuple) else tuple(getattr(x, "shape", ()))
 
 
 def check_graph(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None:

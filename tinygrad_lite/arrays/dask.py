@@ -138,6 +138,9 @@ class _Blocks:
         self.points = points = Points(
             [_checked(i, array) for i, array in enumerate(chunked)], program._groups
         )
+        if any(len(group.tail) > 1 for group in points.groups):
+            problem = "Dask's arrays cannot stand for an array of Values of several axes"
+            raise TypeError(f"program: {problem}; compile with its ravel()")
         whole = tuple(range(len(points.whole)))
         lists = [i for i, group in enumerate(points.groups) if group.tail]
         self.lists = dict(zip(lists, range(len(whole), len(whole) + len(lists)), strict=True))

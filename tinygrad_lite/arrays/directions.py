@@ -16,7 +16,7 @@ from .points import Group
 
 def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
     """For each group the directions in which one number of all moves by 1, along a first axis."""
-    counts = [group.size or 1 for group in groups]
+    counts = [group.size for group in groups]
     eye, found, first = np().eye(sum(counts)), [], 0
     for group, count in zip(groups, counts, strict=True):
         found.append(eye[:, first : first + count].reshape(len(eye), *[1] * axes, *group.tail))
@@ -25,12 +25,12 @@ def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
 
 
 def columns(moved: Any, groups: Sequence[Group]) -> list[Any]:
-    """What unit directions gave, by groups: of a list along the last axis."""
+    """What unit directions gave, by groups: of an array along the last axes."""
     found, first = [], 0
     for group in groups:
-        part = moved[first : first + (group.size or 1)]
-        found.append(part[0] if group.size is None else np().moveaxis(part, 0, -1))
-        first += len(part)
+        part = np().moveaxis(moved[first : first + group.size], 0, -1)
+        found.append(part.reshape((*part.shape[:-1], *group.tail)))
+        first += group.size
     return found
 
 
@@ -54,6 +54,6 @@ def along(
         for slope, direction, group in zip(row, directions, groups, strict=True):
             with np().errstate(all="ignore"):
                 terms = np().where(np().equal(direction, 0), 0.0, slope * np().asarray(direction))
-                total += terms if group.size is None else terms.sum(-1)
+                total += terms.sum(tuple(range(-len(group.tail), 0)))
         found.append(np().where(np().isnan(known), total, known))
     return found

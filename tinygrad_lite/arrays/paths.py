@@ -16,7 +16,7 @@ from typing import Any
 from .. import ops
 from ..op import constant
 from ..value import Value, constant_of, topological_order
-from .checks import is_list
+from .checks import shape_of
 from .kernels import kernels
 from .program import Program
 from .traced import Recording, Traced
@@ -53,7 +53,7 @@ class Path:
                 raise
             self.problem = error
         else:
-            self.several = is_list(result)
+            self.several = bool(shape_of(result))
             self.outputs = _outputs(result if self.several else [result], recording)
         finally:
             recording.over = True
@@ -99,7 +99,7 @@ class Path:
     def of(self, outputs: Sequence[Value], inputs: Sequence[int]) -> Program:
         """A program of some of the inputs."""
         groups = [[self.inputs[i]] for i in inputs]
-        return Program(outputs, groups, [False] * len(inputs), several=True)
+        return Program(outputs, groups, [()] * len(inputs), several=True)
 
     def shared(self, other: Path) -> int:
         """How many truths it shares with another one."""

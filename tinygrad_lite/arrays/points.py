@@ -16,24 +16,27 @@ Shape = tuple[int, ...]
 
 
 class Group(NamedTuple):
-    """An input: one Value, or a list of `size` Values, which takes an array of shape (…, size)."""
+    """An input: one Value, or a list or array of them, which takes an array of shape (…, *tail)."""
 
-    size: int | None
-    label: str | None
+    tail: Shape = ()
+    """The axes of its arrays that are no points."""
+    label: str | None = None
 
     def checked(self, i: int, array: Any) -> Any:
         """Array i of a call, if it can stand for this input."""
         name = f"array {i}" + (f" ({self.label[:60]!r})" if self.label else "")
         given = real_numbers(name, array)
-        if self.size is None or given.shape[-1:] == (self.size,):
+        if not self.tail or given.shape[-len(self.tail) :] == self.tail:
             return given
-        expected = f"expected an array of shape (..., {self.size}) for a list of {self.size} Values"
-        raise ValueError(f"program: {name}: {expected}, got shape {given.shape}")
+        expected = f"(..., {', '.join(map(str, self.tail))}) for {self.size} Values"
+        raise ValueError(
+            f"program: {name}: expected an array of shape {expected}, got shape {given.shape}"
+        )
 
     @property
-    def tail(self) -> Shape:
-        """The axes of its arrays that are no points."""
-        return () if self.size is None else (self.size,)
+    def size(self) -> int:
+        """How many Values it has."""
+        return math.prod(self.tail)
 
 
 def real_numbers(name: str, array: Any) -> Any:
@@ -61,7 +64,7 @@ class Points:
         pairs = [*zip(groups, arrays, strict=True)]
         self.given = [group.checked(i, array) for i, (group, array) in enumerate(pairs)]
         axes = [
-            array.ndim - (group.size is not None)
+            array.ndim - len(group.tail)
             for array, (group, _) in zip(self.given, pairs, strict=True)
         ]
         self.shapes = tuple(
@@ -70,7 +73,7 @@ class Points:
         self.whole, self.count = together(self.shapes)
         self.alike = len(self.whole) == 1 and self.shapes.count(self.whole) == len(groups)
         self.flat = self.given
-        """Each array as (points,), or (points, size)."""
+        """Each array as (points,), or (points, *tail)."""
         if not self.alike:
             wide = [
                 np().broadcast_to(a, (*self.whole, *g.tail))
@@ -82,7 +85,7 @@ class Points:
 
     def results(self, forms: Sequence[Form], dtype: Any, out: Sequence[Any] | None) -> list[Any]:
         """Arrays for results, with one axis for the points: the caller's if they can be used."""
-        tails = [() if form.size is None else (form.size,) for form in forms]
+        tails = [form.tail for form in forms]
         if out is None:
             return [np().empty((self.count, *tail), dtype) for tail in tails]
         if len(out) != len(tails):

@@ -36,11 +36,11 @@ from typing import Any, NamedTuple
 from ..value import Value
 from . import answers, dask
 from .answers import Form, Kind
-from .checks import check_graph, check_parameters, is_list
+from .checks import check_graph, check_parameters, shape_of
 from .directions import along, columns, lost, unit_directions
 from .instruct import Plan, planned
 from .kernels import check_count, np, packed, uncollected
-from .points import Group, Points, real_numbers
+from .points import Group, Points, Shape, real_numbers
 from .roll import rolled
 from .run import Run, Spare
 
@@ -77,19 +77,17 @@ class Program:
     """
 
     def __init__(
-        self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], lists: Sequence[bool],
+        self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], tails: Sequence[Shape],
         dtype: Any = float, *, several: bool = False, parameters: Sequence[Value] | None = None,
     ) -> None:  # fmt: skip
         self._dtype = np().dtype(dtype)
         self._several = several
         self._groups = [
-            Group(len(group), None) if is_list else Group(None, group[0].label)
-            for group, is_list in zip(groups, lists, strict=True)
+            Group(tail, None if tail else group[0].label)
+            for group, tail in zip(groups, tails, strict=True)
         ]
         with uncollected():
-            self._rolled, self.parameters = rolled(
-                outputs, groups, [group.size for group in self._groups], parameters
-            )
+            self._rolled, self.parameters = rolled(outputs, groups, [*tails], parameters)
         """The leaves that are no inputs."""
         self._forget()
 
@@ -181,7 +179,7 @@ class Program:
         array([[10.,  1.],
                [20.,  1.]])
         """
-        numbers, groups = self._checked(numbers), [Group(len(self.parameters), None)]
+        numbers, groups = self._checked(numbers), [Group((len(self.parameters),))]
         moved = self._moved(answers.parameter_directional, arrays, groups, threads, numbers)
         if moved is None:
             found = self._results(answers.parameter_slopes, arrays, threads, numbers)
@@ -330,7 +328,7 @@ class Program:
         does not move or was not chosen, has met an infinite slope on the way.
         """
         count = len(self._outputs)
-        if sum([group.size or 1 for group in groups]) >= count or dask.is_lazy(arrays):
+        if sum([group.size for group in groups]) >= count or dask.is_lazy(arrays):
             return None
         axes = len(Points(arrays, self._groups).whole)
         results = self._results(
@@ -355,9 +353,9 @@ def compile(
 ) -> Program:  # fmt: skip
     """The Program that computes an output, or several, from arrays in place of the inputs.
 
-    Each input is a leaf, or a list of leaves, which takes an array of shape (…, k). All other
-    leaves are parameters: in the order of `parameters`, which then has to name all of them, or in
-    the program's own.
+    Each input is a leaf, or a list or an array of leaves: a list of k takes an array of shape
+    (…, k). All other leaves are parameters: in the order of `parameters`, which then has to name
+    all of them, or in the program's own.
 
     >>> w, x = Value(3.0), Value(2.0)
     >>> print(compile(w * x + 1, [x]))
@@ -369,16 +367,17 @@ def compile(
     Raises ValueError for a graph that was recorded through an `if` on one of its Values:
     `vectorize` such a function.
     """
-    several = is_list(output)
+    several = bool(shape_of(output))
     outputs: list[Any] = [*output] if several else [output]
-    if not is_list(inputs):
+    if not shape_of(inputs):
         raise TypeError(f"compile: expected the inputs in a list, got {type(inputs).__name__}")
     if (name := np().dtype(dtype).name) not in ("float64", "float32"):
         raise TypeError(f"compile: expected float64 or float32 as dtype, got {name!r}")
-    lists = [is_list(each) for each in inputs]
+    tails = [shape_of(each) for each in inputs]
     groups: list[Any] = [
-        [*each] if many else [each] for each, many in zip(inputs, lists, strict=True)
+        [*getattr(each, "flat", each)] if tail else [each]
+        for each, tail in zip(inputs, tails, strict=True)
     ]
     check_graph(outputs, groups)
     named = None if parameters is None else check_parameters(outputs, groups, parameters)
-    return Program(outputs, groups, lists, dtype, several=several, parameters=named)
+    return Program(outputs, groups, tails, dtype, several=several, parameters=named)

@@ -28,14 +28,14 @@ class Rolled(NamedTuple):
     outputs: list[Row]
     inputs: list[Rows]
     parameters: Rows | None
-    sizes: list[int | None]
-    """Of each input that is a list its length."""
+    tails: list[tuple[int, ...]]
+    """The axes that each input has at a point."""
 
 
 def rolled(
     outputs: Sequence[Value],
     groups: Sequence[Sequence[Value]],
-    sizes: list[int | None],
+    tails: list[tuple[int, ...]],
     order: Sequence[Value] | None = None,
 ) -> tuple[Rolled, list[Value]]:
     """The graph that computes the outputs, and its parameters in the given order or that of use."""
@@ -57,7 +57,7 @@ def rolled(
             roll.join(op, members)
     places = [roll.row(scalars.numbers[output]) for output in outputs]
     graph.keep()
-    return Rolled(graph, places, inputs, weights, sizes), parameters
+    return Rolled(graph, places, inputs, weights, tails), parameters
 
 
 def levels(scalars: Scalars) -> list[Level]:

@@ -105,8 +105,8 @@ class Run:
         self.spare = spare
         self.dtype = dtype
         self.count = points.count
-        self.flat = points.flat
-        self.results = results
+        self.flat = [_in_rows(array) for array in points.flat]
+        self.results = [_in_rows(result) for result in results]
         self.numbers = numbers
         self.lock = threading.Lock()
         self.left: Iterator[tuple[int, int]] = iter(())
@@ -189,6 +189,11 @@ class Run:
             memory.once[self.plan.sums] = self.sums
         memory.run(REDUCED)
         return memory.arrays[self.plan.totals].copy()  # type: ignore[index]  # it has totals
+
+
+def _in_rows(array: Any) -> Any:
+    """An array with one axis after that of the points, where it has several."""
+    return array if array.ndim < 3 else array.reshape((len(array), math.prod(array.shape[1:])))
 
 
 def _blocks(count: int, width: int) -> Iterator[tuple[int, int]]:

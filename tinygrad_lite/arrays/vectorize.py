@@ -91,7 +91,7 @@ class Vectorized:
         np = kernels().np
         for name, array in zip(arguments.names, arrays, strict=True):
             _check_real(name, array)
-        points = Points(arrays, [Group(None, None)] * len(arrays))
+        points = Points(arrays, [Group()] * len(arrays))
         columns = []
         for each in points.given:
             whole = np.broadcast_to(each, points.whole).reshape(-1)

@@ -24,7 +24,7 @@ def checked_arrays(name: str, data: Sequence[Any], inputs: Sequence[Any]) -> lis
     if len(data) != len(inputs):
         expected = f"{len(inputs)} arrays in {name}, one for each input"
         raise ValueError(f"fit: expected {expected}, got {len(data)}")
-    shapes = [() if isinstance(each, Value) else (len(each),) for each in inputs]
+    shapes = [() if isinstance(each, Value) else np.shape(each) for each in inputs]
     pairs = zip(data, shapes, strict=True)
     arrays = [_checked_array(f"{name}[{i}]", rows, shape) for i, (rows, shape) in enumerate(pairs)]
     counts = [len(array) for array in arrays]

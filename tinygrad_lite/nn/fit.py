@@ -14,7 +14,7 @@ from ..value import Value
 from .clip import check_norm, shortened
 from .data import checked_arrays
 from .optimizers import Optimizer, advanced
-from .parameters import flat, leaves, read, write
+from .parameters import leaves, read, write
 from .progress import bar_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Trainer:
         if strangers := set(optimizer.parameters).difference(self.parameters):
             what = f"{len(strangers)} parameters of the optimizer"
             raise ValueError(f"fit: {what} are not among the parameters to train")
-        self.inputs = [flat(each) if hasattr(each, "__len__") else each for each in inputs]
+        self.inputs = [*inputs]
         self.program = compile(loss, self.inputs)
         self.optimizer = optimizer
         self.max_norm = max_norm
