@@ -71,7 +71,7 @@ def _unary(op: Op) -> Callable[[Value], Value]:
         node = new(Value)
         node._data = data if type(data) is float else number(data)
         node.grad, node.op = 0.0, op
-        node.left, node.x, node.branched = self, x, False
+        node.left, node.x, node.branched = self, x, 0
         node.right = node.y = node.label = None
         return node
 
@@ -94,7 +94,7 @@ def _binary(op: Op) -> Callable[..., Any]:
         node = new(Value)
         node._data = data if type(data) is float else number(data)
         node.grad, node.op = 0.0, op
-        node.left, node.right, node.branched = self, other, False
+        node.left, node.right, node.branched = self, other, 0
         node.x, node.y, node.label = x, y, None
         return node
 

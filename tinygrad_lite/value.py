@@ -62,8 +62,9 @@ class Value(Operand):
     y: float | None
     """The numbers of `left` and `right` at recording: the derivatives are taken there."""
     label: str | None
-    branched: bool
-    """Whether an `if` has asked for its truth, or for that of `x > 0` made of it: see `compile`."""
+    branched: int
+    """2 if an `if` has asked for its truth, or for that of `x > 0` made of it; 1 if for that of
+    what depends on it: see `compile`."""
 
     def __init__(self, data: Any, label: str | None = None) -> None:
         self._data = number(data)
@@ -72,7 +73,7 @@ class Value(Operand):
         self.left = self.right = None
         self.x = self.y = None
         self.label = checked_label(label)
-        self.branched = False
+        self.branched = 0
 
     @property
     def data(self) -> float:
@@ -167,8 +168,15 @@ class Value(Operand):
     # As an object of Python
 
     def __bool__(self) -> bool:
+        # All below is marked, each node once: what is recorded now may depend on it by this alone.
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            if not node.branched:
+                node.branched = 1
+                stack += node.args
         for node in (self, *self.args):
-            node.branched = True
+            node.branched = 2
         return bool(self._data)
 
     def item(self) -> float:
@@ -228,7 +236,7 @@ def topological_order(*roots: Value) -> list[Value]:
 
 def node_of(
     data: float, op: Op | None, args: Sequence[Value], numbers: Sequence[float],
-    grad: float = 0.0, label: str | None = None, branched: bool = False,
+    grad: float = 0.0, label: str | None = None, branched: int = 0,
 ) -> Value:  # fmt: skip
     """A node as it is said to be: for those who record in their own way."""
     node = object.__new__(Value)  # without the constructor: no slot is set

@@ -697,6 +697,32 @@ def test_compile_refuses_a_graph_that_branched_and_names_the_way_out():
         compile(y, [x])
 
 
+def test_compile_refuses_inputs_of_what_a_branch_was_taken_on_outside_of_the_graph():
+    def root(x):
+        guess = x / 2
+        while abs(guess * guess - x) > 1e-9:
+            guess = (guess + x / guess) / 2
+        return guess
+
+    x = Value(2.0, "x")
+    with pytest.raises(ValueError, match=r"a branch on what depends on node 'x', which would be frozen; use tl.vectorize"):
+        compile(root(x), [x])
+    assert tl.vectorize(root)([4.0, 81.0]).tolist() == pytest.approx([2.0, 9.0])
+
+
+def test_a_loop_that_trained_until_the_loss_was_small_leaves_parameters_to_compile():
+    w, x = Value(0.0, "w"), Value(1.0)
+    loss = (w - 3) ** 2
+    while loss > 1e-3:
+        loss.backward()
+        w.data, w.grad = w.data - 0.1 * w.grad, 0.0
+        loss = (w - 3) ** 2
+    assert compile(w * x, [x])(2.0) == 2 * w.data
+    if w > 0:
+        with pytest.raises(ValueError, match="a branch on node 'w', which would be frozen"):
+            compile(w * x, [x])
+
+
 # Programs as objects
 
 

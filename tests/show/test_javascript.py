@@ -109,7 +109,7 @@ def graph_of(root: tl.Value, **kept: Any) -> dict[str, Any]:
     """The object that a page has, its functions as text."""
     order = visible(root)
     labelled = [i for i, node in enumerate(order) if node.label and not node.args]
-    branched = {i for i, node in enumerate(order) if node.branched}
+    branched = {i: node.branched for i, node in enumerate(order) if node.branched}
     written = Graph(forward(order), labelled, branched).written()
     parts = re.fullmatch(r"\{nodes: (.*),\nrules: (.*),\nlabelled: (.*),\nfixed: new Map\((.*)\)\}", written, re.DOTALL)
     assert parts
@@ -155,6 +155,12 @@ def test_what_the_program_branched_on_is_fixed_with_all_below_it() -> None:
     graph = graph_of(y + tl.Value(1.0, "b"))
     assert graph["fixed"] == [[0, "the program took an `if` on y"], [1, "the program took an `if` on y"]]
     assert graph["nodes"][2] == ["y", 6, -1, [0, 1], [3, 2]]  # with its partials
+
+
+def test_an_if_on_what_is_not_in_the_graph_fixes_what_it_depends_on() -> None:
+    x, w = tl.Value(2.0, "x"), tl.Value(3.0, "w")
+    y = x * w if x - 1 > 0 else w
+    assert graph_of(y)["fixed"] == [[0, "the program took an `if` on what depends on x"]]
 
 
 def test_the_nearest_reason_is_given() -> None:
@@ -205,4 +211,4 @@ def test_partials_that_are_missing_are_null() -> None:
 
 def test_names_end_no_script() -> None:
     order: Sequence[tl.Value] = visible(tl.Value(2.0, "</script>") * 3)
-    assert "</script>" not in Graph(forward(order), [0], set()).written()
+    assert "</script>" not in Graph(forward(order), [0], {}).written()

@@ -30,12 +30,12 @@ def check_graph(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None
             raise ValueError(f"compile: {value!r} is given twice, the second time as input {i}")
         seen.add(value)
     for node in topological_order(*outputs):
-        if node.branched:
+        # Of a parameter's results an `if` asks in every loop that trains: only inputs vary.
+        if node.branched > (node not in seen):
             name = f"node {node.label[:60]!r}" if node.label else f"a node, {node!r}"
-            problem = "the graph was recorded through a branch on"
-            raise ValueError(
-                f"compile: {problem} {name}, which would be frozen; use tl.vectorize, or tl.where"
-            )
+            what = name if node.branched == 2 else f"what depends on {name}"
+            problem = f"the graph was recorded through a branch on {what}, which would be frozen"
+            raise ValueError(f"compile: {problem}; use tl.vectorize, or tl.where")
 
 
 def _check_leaf(what: str, i: int, value: Any) -> None:

@@ -364,7 +364,7 @@ def compile(
       r1 = multiply(u0, r0)
       r2 = add(r1, 1)
 
-    Raises ValueError for a graph that was recorded through an `if` on one of its Values:
+    Raises ValueError for a graph that was recorded through an `if` on what depends on its inputs:
     `vectorize` such a function.
     """
     several = bool(shape_of(output))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..op import Op, Operand
@@ -173,7 +173,7 @@ class Graph:
     """
 
     def __init__(
-        self, steps: Sequence[Forward], labelled: Sequence[int], branched: Collection[int]
+        self, steps: Sequence[Forward], labelled: Sequence[int], branched: Mapping[int, int]
     ) -> None:
         self.steps = steps
         self.labelled = labelled
@@ -186,6 +186,10 @@ class Graph:
             if step.index in self.fixed:
                 for arg in step.args:
                     self.fixed.setdefault(arg.index, self.fixed[step.index])
+        for i in labelled:
+            if i in branched:
+                what = f"what depends on {steps[i].name}"
+                self.fixed.setdefault(i, f"the program took an `if` on {what}")
 
     def _rule(self, step: Forward) -> int:
         if reason := self._reason(step):
@@ -197,7 +201,7 @@ class Graph:
         """Why a step cannot follow new numbers; else its rule is kept."""
         if len(self.steps) > MOST_NODES:
             return f"the graph has more than {MOST_NODES} nodes"
-        if step.index in self.branched:
+        if self.branched.get(step.index) == 2:
             return f"the program took an `if` on {step.name}"
         if step.op is not None and step.args:
             try:
