@@ -164,3 +164,10 @@ def test_complaint(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("op", [tl.sin, tl.cos, tl.tan], ids=repr)
+@pytest.mark.parametrize("x", [1e15, -1e16, 1e100, 1e300])
+def test_where_rounding_of_the_argument_decides_the_value_nothing_is_said_of_the_rule(op: Any, x: float) -> None:
+    with pytest.raises(ValueError, match="do not converge"):
+        tl.check_grad(op, x)
