@@ -83,9 +83,11 @@ def test_the_picture_is_that_of_its_code() -> None:
 
 
 def test_the_map_of_the_worksheet_names_headings_of_the_notebooks() -> None:
-    rows = re.findall(r"^\| 6\.\d\w .* \| (\d) \| (.*) \|$", PAGES[1].read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| 6\.(\d\w) .* \| (\d) \| (.*) \|$", PAGES[1].read_text(encoding="utf-8"), re.MULTILINE)
     assert len(rows) == 17
-    for number, heading in rows:
+    tests = (ROOT / "tests" / "test_worksheet.py").read_text(encoding="utf-8")
+    assert {part for part, _, _ in rows} == set(re.findall(r"^def test_6_(\d\w)_", tests, re.MULTILINE))
+    for _, number, heading in rows:
         (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         lines = [line.strip() for cell in cells if cell["cell_type"] == "markdown" for line in cell["source"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -47,6 +48,18 @@ def test_6_1a_gaussian_maximum_likelihood_divides_by_m() -> None:
 
     mu, log_variance = ascend(log_likelihood, [Value(0.0), Value(0.0)], 0.5, 400)
     assert (mu, math.exp(log_variance)) == pytest.approx((mean, variance), rel=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_6_1b_the_empirical_distribution_approaches_the_data_generating_one(seed: int) -> None:
+    rng = random.Random(seed)
+    gaps = []
+    for m in (10, 100, 10_000):
+        draws = sorted(rng.gauss(5.0, 2.0) for _ in range(m))
+        truth = [tl.norm_cdf((x - 5) / 2) for x in draws]
+        gaps.append(max(abs(i / m - p) for i, p in enumerate(truth)))
+        assert gaps[-1] < 2 / math.sqrt(m)  # beyond which one in 1,500 is (Kolmogorov)
+    assert gaps[2] < gaps[0] / 5
 
 
 def test_6_1c_the_logarithm_and_the_mean_change_the_value_but_not_the_place_of_the_maximum() -> None:
@@ -141,6 +154,11 @@ def test_6_2b_the_derivative_vanishes_at_both_ends() -> None:
     assert slope(1000.0) == slope(-1000.0) == 0.0
 
 
+def test_6_2b_the_derivative_needs_the_forward_value_alone() -> None:
+    y = tl.sigmoid(Value(0.5, "x")).named("y")
+    assert "∂y/∂x = y·(1 - y) = 0.6225·(1 - 0.6225) = 0.235" in str(tl.explain(y))
+
+
 @pytest.mark.parametrize("at", POINTS)
 def test_6_2c_the_sigmoid_is_symmetric_about_0_and_a_half(at: float) -> None:
     assert tl.sigmoid(at) + tl.sigmoid(-at) == pytest.approx(1.0, rel=3e-16)
@@ -183,7 +201,13 @@ def test_6_3a_outputs_and_softmax() -> None:
     p = [each.data for each in tl.softmax(z)]
     assert p[0] == 1 - 2.31952283024357e-16
     assert p[1] == pytest.approx(2.31952283024357e-16, rel=1e-14)
-    assert p.index(max(p)) + 1 == 1  # class 1; the sheet's [1, 0] twice is a misprint
+    assert p.index(max(p)) + 1 == 1
+
+
+def test_6_3a_the_sheets_two_vectors_come_of_the_edges_products() -> None:
+    printed = [tl.softmax([6.0 * 9, -1.0 * 0]), tl.softmax([2.0 * 9, 8.0 * 0])]
+    assert [[round(share) for share in vector] for vector in printed] == [[1, 0], [1, 0]]
+    assert sum(map(sum, printed)) == pytest.approx(2.0)  # a softmax adds up to 1
 
 
 def test_6_3a_learnable_parameters() -> None:
@@ -221,7 +245,8 @@ def test_6_3b_the_chain_rule() -> None:
 
 
 def test_6_3b_the_sheets_intermediate_line_is_a_misprint() -> None:
-    a, b = 2.0, 1.0
-    misprint = (b + a) * (1 + a) + (b + 1) * (1 + a)
-    assert misprint == 15.0 != graph()["e"].data
-    assert (b + a) * 1 + (b + 1) * 1 == 5.0
+    g = graph()
+    g["e"].backward()
+    a, b = g["a"].data, g["b"].data
+    assert (b + a) * (1 + a) + (b + 1) * (1 + a) == 15 != g["b"].grad
+    assert (b + a) * (1 + 0) + (b + 1) * (1 + 0) == 5 == g["b"].grad
