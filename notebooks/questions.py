@@ -217,6 +217,12 @@ QUESTIONS: dict[str, list[Part]] = {
         Part("p̂(7)", 1 / 2, "each sample has the weight 1/m; how often does 7 occur?"),
         Part("E[x]", 7, "Σ p̂(x)·x, which is the mean of the samples"),
     ],
+    "4.c-yours": [
+        Part(
+            "log L", 3 / 4, "a larger L has a larger logarithm: does the place of the largest move?"
+        ),
+        Part("(log L) / 4", 3 / 4, "does a division by 4 move the place of the largest?"),
+    ],
     "4.underflow-yours": [
         Part(
             "log10",
