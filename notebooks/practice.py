@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from questions import QUESTIONS, Part
 
 from tinygrad_lite import Value
@@ -55,5 +56,5 @@ def _same(answer: Any, right: Any) -> bool:
 
 def _listed(x: Any) -> list[float]:
     """The numbers of a number, a Value, or a sequence of them."""
-    each = list(x) if isinstance(x, (list, tuple)) else [x]
+    each = list(x) if isinstance(x, (list, tuple, np.ndarray)) else [x]
     return [number.data if isinstance(number, Value) else float(number) for number in each]
