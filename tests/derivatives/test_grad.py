@@ -204,6 +204,7 @@ def test_grad_of_a_function_is_a_function() -> None:
     assert tl.grad(lambda x, y: x * y * y)(2.0, 3.0) == 9.0
     assert tl.grad(lambda x, y: x * y * y, argnums=1)(2.0, 3.0) == 12.0
     assert tl.grad(lambda x, y: x * y * y, argnums=(0, 1))(2.0, 3.0) == (9.0, 12.0)
+    assert tl.grad(lambda x, y: x * y * y, argnums=np.array([1, 0]))(2.0, 3.0) == (12.0, 9.0)
     assert tl.grad(lambda x, *, k: x * k)(2.0, k=5.0) == 5.0
     assert tl.grad(lambda x: 5)(1.0) == 0.0
     assert tl.value_and_grad(tl.exp)(0.0) == (1.0, 1.0)
@@ -369,6 +370,10 @@ def test_backward_agrees_with_differences(pair: Any) -> None:
         (lambda: tl.grad(lambda x: [x])(1.0), TypeError, "grad: expected a function that gives one number, got [Value(1.0)]"),
         (lambda: tl.value_and_grad(tl.exp)("2"), TypeError, "value_and_grad: expected numbers or Values to differentiate for, got '2'"),
         (lambda: tl.grad(tl.exp, argnums=1)(2.0), TypeError, "grad: expected argument 1 to differentiate for, got 1 arguments"),
+        (lambda: tl.grad(tl.mul, argnums=(0, 0)), ValueError, "grad: expected argnums, each once, got (0, 0)"),
+        (lambda: tl.grad(tl.mul, argnums=-1), ValueError, "grad: expected argnums to be a whole number >= 0, got -1"),
+        (lambda: tl.grad(tl.mul, argnums="xy"), TypeError, "grad: expected argnums to be a whole number >= 0, got 'x'"),
+        (lambda: tl.value_and_grad(tl.mul, [1.0]), TypeError, "value_and_grad: expected argnums to be a whole number >= 0, got 1.0"),
     ],
 )
 def test_complaint(call: Any, error: type[Exception], message: str) -> None:

@@ -260,6 +260,8 @@ def test_jvp_agrees_with_grad(pair: Any) -> None:
     ("call", "error", "message"),
     [
         (lambda: tl.jvp(tl.add, [1.0, 2.0], [1.0]), ValueError, "jvp: expected a direction of 2 numbers, got 1"),
+        (lambda: tl.jvp(tl.exp, 2.0, 1.0), TypeError, "jvp: expected a list of numbers, got 2.0; write jvp(f, [x], [v])"),
+        (lambda: tl.jvp(tl.exp, [2.0], Value(1.0)), TypeError, "jvp: expected a list of numbers, got Value(1.0); write jvp(f, [x], [v])"),
         (lambda: tl.taylor(tl.exp, 0.0, -1), ValueError, "taylor: expected order to be a whole number >= 0, got -1"),
         (lambda: tl.taylor(tl.exp, 0.0, 1.5), TypeError, "taylor: expected order to be a whole number >= 0, got 1.5"),
         (lambda: tl.taylor(tl.exp, 0.0, True), TypeError, "taylor: expected order to be a whole number >= 0, got True"),

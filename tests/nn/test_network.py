@@ -188,7 +188,7 @@ def test_labels_as_an_input_need_no_rows_of_probabilities() -> None:
     [
         (lambda: one_hot([0, 3, 1], 3), ValueError, "one_hot: expected classes from 0 to 2, got 3 in row 1"),
         (lambda: one_hot([0, -1], 3), ValueError, "one_hot: expected classes from 0 to 2, got -1 in row 1"),
-        (lambda: one_hot([0.0, 1.0], 3), TypeError, "one_hot: expected whole numbers, got dtype float64 of shape (2,)"),
+        (lambda: one_hot([0.0, 1.0], 3), TypeError, "one_hot: expected a list of whole numbers, got dtype float64 of shape (2,)"),
         (lambda: one_hot(Value(3.0), 3), ValueError, "one_hot: expected an index from 0 to 2, got 3"),
         (lambda: one_hot(Value(0.5), 3), TypeError, "one_hot: expected an index from 0 to 2, got 0.5"),
         (lambda: one_hot([0], 0), ValueError, "one_hot: expected classes to be a whole number >= 1, got 0"),
@@ -196,6 +196,8 @@ def test_labels_as_an_input_need_no_rows_of_probabilities() -> None:
         (lambda: Embedding(3, 2)(-1), ValueError, "Embedding: expected an index from 0 to 2, got -1"),
         (lambda: Embedding(3, 2)(1.0), TypeError, "Embedding: expected an index from 0 to 2, got 1.0"),
         (lambda: Embedding(3, 2)(True), TypeError, "Embedding: expected an index from 0 to 2, got True"),
+        (lambda: Embedding(3, 2)(np.array([0, 1])), TypeError, "Embedding: expected an index from 0 to 2, got array([0, 1])"),
+        (lambda: one_hot(2, 3), TypeError, "one_hot: expected a list of whole numbers, got dtype int64 of shape ()"),
         (lambda: Embedding(0, 2), ValueError, "Embedding: expected count to be a whole number >= 1, got 0"),
         (lambda: Embedding(2, 1.5), TypeError, "Embedding: expected width to be a whole number >= 1, got 1.5"),  # type: ignore[arg-type]
         (lambda: Neuron(2, tl.add), ValueError, "Neuron: there is no activation 'add'; take 'relu', 'tanh', 'sigmoid', a function of one number, or None"),

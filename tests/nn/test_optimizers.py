@@ -311,6 +311,7 @@ def test_arrays_of_values_are_parameters() -> None:
         (lambda: SGD(W, "0.1"), TypeError, "SGD: expected a learning rate > 0, got '0.1'"),  # type: ignore[arg-type]
         (lambda: SGD(W, 0.1, momentum=1.0), ValueError, "SGD: expected a momentum from 0 to below 1, got 1.0"),
         (lambda: SGD(W, 0.1, weight_decay=-1), ValueError, "SGD: expected a weight decay >= 0, got -1"),
+        (lambda: Adam(W, betas=0.9), TypeError, "Adam: expected two betas, got 0.9"),
         (lambda: Adam(W, betas=(0.9, 1.0)), ValueError, "Adam: expected a beta from 0 to below 1, got 1.0"),
         (lambda: Adam(W, eps=-1e-8), ValueError, "Adam: expected an eps >= 0, got -1e-08"),
         (lambda: RMSprop(W, alpha=1.0), ValueError, "RMSprop: expected an alpha from 0 to below 1, got 1.0"),

@@ -85,15 +85,8 @@ def _over_arrays(output: Value, values: list[Value]) -> tuple[float, list[float]
     with np.errstate(all="ignore"):
         slopes = _swept(order, data, lambda term: term)
         scales = _swept(order, data, abs)
-    value, *rows = (
-        each[0]
-        for each in (data[output], *(s.get(v, [0.0]) for s in (slopes, scales) for v in values))
-    )
-    return (
-        float(value),
-        [float(x) for x in rows[: len(values)]],
-        [float(x) for x in rows[len(values) :]],
-    )
+    rows = [[float(found.get(v, [0.0])[0]) for v in values] for found in (slopes, scales)]
+    return float(data[output][0]), rows[0], rows[1]
 
 
 def _swept(

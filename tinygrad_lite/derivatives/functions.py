@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..op import Operand, constant, is_scalar
-from ..support.checks import number
+from ..support.checks import check_whole, number
 from ..value import Value, topological_order
 from .graphs import gradients
 from .taylor import jvp
@@ -42,30 +42,41 @@ def grad_of(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def _derived(
     name: str, f: Function, argnums: int | Sequence[int], result: Callable[[Any, Any], Any]
 ) -> Function:
-    chosen = list(argnums) if isinstance(argnums, Sequence) else [argnums]
+    several = hasattr(argnums, "__iter__")
+    places = _checked_places(name, argnums if several else [argnums])
 
     def derived(*args: Any, **options: Any) -> Any:
+        if (most := max(places, default=-1)) >= len(args):
+            what = f"expected argument {most} to differentiate for, got {len(args)} arguments"
+            raise TypeError(f"{name}: {what}")
+        chosen = [args[i] for i in places]
         xs: list[Any] = []
-        for i in chosen:
-            if not 0 <= i < len(args):
-                raise TypeError(
-                    f"{name}: expected argument {i} to differentiate for, got {len(args)} arguments"
-                )
-            _each(xs.append, args[i])
+        _each(xs.append, chosen)
 
         def of_numbers(*numbers: Any) -> Any:
-            following = iter(numbers)
-            given = list(args)
-            for i in chosen:
-                given[i] = _each(lambda x: next(following), args[i])
-            return _one_number(name, f(*given, **options))
+            given = dict(enumerate(args)) | dict(
+                zip(places, _refilled(chosen, numbers), strict=True)
+            )
+            return _one_number(name, f(*given.values(), **options))
 
         value, slopes = _differentiated(name, of_numbers, xs)
-        following = iter(slopes)
-        found = tuple(_each(lambda x: next(following), args[i]) for i in chosen)
-        return result(value, found if isinstance(argnums, Sequence) else found[0])
+        found = tuple(_refilled(chosen, slopes))
+        return result(value, found if several else found[0])
 
     return derived
+
+
+def _checked_places(name: str, argnums: Any) -> list[int]:
+    places = [check_whole(name, "argnums", i, 0) for i in argnums]
+    if len(set(places)) < len(places):
+        raise ValueError(f"{name}: expected argnums, each once, got {argnums!r}")
+    return places
+
+
+def _refilled(form: Any, numbers: Sequence[Any]) -> Any:
+    """The numbers, in that form."""
+    following = iter(numbers)
+    return _each(lambda x: next(following), form)
 
 
 def _each(function: Callable[[Any], Any], x: Any) -> Any:

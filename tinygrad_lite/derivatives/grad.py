@@ -108,7 +108,7 @@ def _alone(output: Any) -> Any:
 
 
 def _flat(given: Any) -> list[Any]:
-    return list(given.ravel()) if getattr(given, "shape", None) is not None else list(given)
+    return list(getattr(given, "flat", given))
 
 
 def _values(name: str, given: Any) -> list[Value]:

@@ -217,18 +217,10 @@ def _chosen(level: Level, x: Any, raises: bool) -> Series:
 # Coefficient k, for what has a shorter way to it than its derivative
 
 
-def _sub(level: Level, k: int, out: Any, x: Any, y: Any) -> Coefficient:
-    return _difference(level, level.coefficient(x, k), level.coefficient(y, k))
-
-
 def _difference(level: Level, a: Coefficient, b: Coefficient) -> Coefficient:
     if b is None:
         return a
     return level.at(neg, b) if a is None else level.at(sub, a, b)
-
-
-def _neg(level: Level, k: int, out: Any, x: Any) -> Coefficient:
-    return _difference(level, None, level.coefficient(x, k))
 
 
 def _div(level: Level, k: int, out: Any, x: Any, y: Any) -> Coefficient:
@@ -239,18 +231,19 @@ def _div(level: Level, k: int, out: Any, x: Any, y: Any) -> Coefficient:
 
 
 def _where(level: Level, k: int, out: Any, condition: Any, x: Any, y: Any) -> Coefficient:
-    both = [level.coefficient(arg, k) for arg in (x, y)]
-    if both[0] is None and both[1] is None:
+    a, b = level.coefficient(x, k), level.coefficient(y, k)
+    if a is None and b is None:
         return None
-    return level.at(
-        where, level.coefficient(condition, 0), *(0.0 if c is None else c for c in both)
-    )
+    choices = [0.0 if each is None else each for each in (a, b)]
+    return level.at(where, level.coefficient(condition, 0), *choices)
 
 
 _RULES: dict[Op, Callable[..., Coefficient]] = {
     add: lambda level, k, out, x, y: level.sum([level.coefficient(x, k), level.coefficient(y, k)]),
-    sub: _sub,
-    neg: _neg,
+    sub: lambda level, k, out, x, y: _difference(
+        level, level.coefficient(x, k), level.coefficient(y, k)
+    ),
+    neg: lambda level, k, out, x: _difference(level, None, level.coefficient(x, k)),
     mul: lambda level, k, out, x, y: level.product(x, y, k),
     div: _div,
     where: _where,

@@ -41,6 +41,11 @@ def jvp(f: Callable[..., Any], xs: Sequence[Any], vs: Sequence[Any]) -> tuple[An
     vs is no change at all: nothing flows from there. Raises ValueError if xs and vs differ in
     length.
     """
+    for given in (xs, vs):
+        if not hasattr(given, "__len__"):
+            raise TypeError(
+                f"jvp: expected a list of numbers, got {given!r}; write jvp(f, [x], [v])"
+            )
     if len(xs) != len(vs):
         raise ValueError(f"jvp: expected a direction of {len(xs)} numbers, got {len(vs)}")
     level = Level()

@@ -108,8 +108,8 @@ class Trainer:
         if strangers := set(optimizer.parameters).difference(self.parameters):
             what = f"{len(strangers)} parameters of the optimizer"
             raise ValueError(f"fit: {what} are not among the parameters to train")
+        self.program = compile(loss, inputs)
         self.inputs = [*inputs]
-        self.program = compile(loss, self.inputs)
         self.optimizer = optimizer
         self.max_norm = max_norm
         self.history: History = {"loss": [], "validation": []}

@@ -7,6 +7,7 @@ on Values, numbers and every other operand.
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,7 +204,7 @@ def one_hot(labels: Any, classes: int) -> Any:
     indices = np.asarray(labels)
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
         got = f"dtype {indices.dtype} of shape {indices.shape}"
-        raise TypeError(f"one_hot: expected whole numbers, got {got}")
+        raise TypeError(f"one_hot: expected a list of whole numbers, got {got}")
     (wrong,) = ((indices < 0) | (indices >= classes)).nonzero()
     if len(wrong):
         got = f"{indices[wrong[0]]} in row {wrong[0]}"
@@ -224,11 +225,15 @@ def _one_hot_of_operand(label: Any, classes: int) -> list[Any]:
 def _checked_index(name: str, index: Any, count: int) -> int:
     """The index as an int, if it is one of a list of that length, counted from its beginning."""
     expected = f"{name}: expected an index from 0 to {count - 1}, got {index!r}"
-    if isinstance(index, bool) or not hasattr(index, "__index__"):
+    try:
+        whole = operator.index(index)
+    except TypeError:
+        raise TypeError(expected) from None
+    if isinstance(index, bool):
         raise TypeError(expected)
-    if not 0 <= index < count:
+    if not 0 <= whole < count:
         raise ValueError(expected)
-    return int(index)
+    return whole
 
 
 def _dot(w: list[Value], xs: Numbers) -> Any:

@@ -172,6 +172,8 @@ class Adam(Optimizer):
         weight_decay: float | None = None,
     ) -> None:
         super().__init__(parameters, lr, self.usual_decay if weight_decay is None else weight_decay)
+        if np.shape(betas) != (2,):
+            raise TypeError(f"{type(self).__name__}: expected two betas, got {betas!r}")
         first, second = betas
         self.betas = self._checked_beta(first), self._checked_beta(second)
         self.eps = self._checked("an eps >= 0", eps)
