@@ -21,6 +21,9 @@ class Kernels:
         import numpy as np
 
         self.np = np
+        # The C library gives fresh pages, half of the time of many points, for all that is larger
+        # than what was freed before, up to 32 MB. This touches no page.
+        np.empty(30_000_000, np.int8)
         dot, take, einsum = np.dot, np.take, np.einsum
         self.ones: dict[Any, Any] = {}
         self.named: dict[str, Callable[..., Any]] = {
