@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .instruct import Plan
@@ -13,46 +14,26 @@ from .points import Points
 from .rows import REDUCED, UNIFORM, VARYING
 
 KEPT = 2
-"""From how many memories on calls of another width take the room of one."""
+"""How many memories are kept for calls of other widths."""
 
 
 class Memory:
     """The arrays of a plan: rows for blocks of one width, and what is computed once."""
 
-    def __init__(self, plan: Plan, dtype: Any) -> None:
+    def __init__(self, plan: Plan, dtype: Any, width: int) -> None:
         self.plan = plan
         self.dtype = dtype
-        self.width = 0
-        self.room = np().empty(0, dtype)
-        self.once = np().empty((plan.once, 1), dtype)
-        for varying, first, numbers in plan.filled:
-            if not varying:
-                self.once[first : first + len(numbers), 0] = numbers
-        self.arrays: list[Any] = [None] * len(plan.slots)
-        self.wide = [i for i, slot in enumerate(plan.slots) if getattr(slot, "varying", False)]
-        for i, slot in enumerate(plan.slots):
-            if not getattr(slot, "varying", False):
-                self.arrays[i] = slot.array(self)
-
-    def widen(self, width: int) -> None:
-        """Make the rows that wide, in the same room if there is enough of it."""
-        plan, size = self.plan, self.plan.height * width
-        if len(self.room) < size:
-            whole = plan.height * plan.width if 2 * width > plan.width else 0
-            self.room = np().empty(max(size, whole), self.dtype)
+        self.width = width
         # No room is left between rows: those that lie together are one loop for NumPy, three times
         # as fast.
-        self.block = self.room[:size].reshape(plan.height, width)
+        self.block = np().empty((plan.height, width), dtype)
+        self.once = np().empty((plan.once, 1), dtype)
         for varying, first, numbers in plan.filled:
-            if varying:
-                self.block[first : first + len(numbers)] = np().array(numbers)[:, None]
-        for i in self.wide:
-            self.arrays[i] = plan.slots[i].array(self)
-        self.width = width
-        self.home = {
-            slot: self.arrays[slot]
-            for slot in [i for _, i, _ in plan.inputs] + [i for i, _ in plan.results]
-        }
+            rows = self.block if varying else self.once
+            rows[first : first + len(numbers)] = np().array(numbers)[:, None]
+        self.arrays: list[Any] = [slot.array(self) for slot in plan.slots]
+        replaced = [i for _, i, _ in plan.inputs] + [i for i, _ in plan.results]
+        self.home = {slot: self.arrays[slot] for slot in replaced}
 
     def run(self, phase: int) -> None:
         """Carry out the instructions of a phase."""
@@ -74,95 +55,88 @@ class Spare:
         self.memories: list[Memory] = []
 
     def take(self, plan: Plan, width: int, dtype: Any) -> Memory:
-        """Memory for blocks of that width: used before, for them or for others, or new."""
+        """Memory for blocks of that width, used before or new."""
         with self.lock:
             for i, memory in enumerate(self.memories):
                 if memory.width == width:
                     return self.memories.pop(i)
-            memory = self.memories.pop(0) if len(self.memories) > KEPT else Memory(plan, dtype)
-        memory.widen(width)
-        return memory
+            del self.memories[:-KEPT]
+        return Memory(plan, dtype, width)
 
     def give(self, memory: Memory) -> None:
         """Take memory back."""
+        memory.let_go()
         with self.lock:
             self.memories.append(memory)
 
 
+@dataclass
 class Run:
-    """One call of a plan: its results, and the blocks that are left to do, which threads share."""
+    """One call of a plan."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        spare: Spare,
-        points: Points,
-        results: Sequence[Any],
-        numbers: Any,
-        dtype: Any,
-    ) -> None:
-        self.plan = plan
-        self.spare = spare
-        self.dtype = dtype
-        self.count = points.count
-        self.flat = [_in_rows(array) for array in points.flat]
-        self.results = [_in_rows(result) for result in results]
-        self.numbers = numbers
-        self.lock = threading.Lock()
-        self.left: Iterator[tuple[int, int]] = iter(())
-        self.sums: Any = None
+    plan: Plan
+    spare: Spare
+    points: Points
+    results: Sequence[Any]
+    """The arrays to write them to, with one axis for the points."""
+    numbers: Any
+    dtype: Any
+
+    def __post_init__(self) -> None:
+        self.flat = [_in_rows(array) for array in self.points.flat]
+        self.results = [_in_rows(result) for result in self.results]
 
     def run(self, threads: int) -> Any:
-        """Do all blocks; gives the totals, if the plan has any."""
-        if not self.count:
+        """Do all blocks, in parts that threads share; gives the totals, if the plan has any."""
+        if not self.points.count:
             return None
+        blocks = _blocks(self.points.count, self.plan.width)
         with np().errstate(all="ignore"):
-            if self.count <= self.plan.width:
-                used = [self.memory(self.count)]
-                self.block(slice(0, self.count), used[0])
+            if min(threads, len(blocks)) == 1:
+                parts = [self.part(blocks)]
             else:
-                self.left = _blocks(self.count, self.plan.width)
-                used = self.part() if threads == 1 else self.parts(threads)
-            totals = None if self.plan.totals is None else self.totals(used[0])
+                parts = self.parts([blocks[i::threads] for i in range(threads)])
+            used = [memory for memories, _ in parts for memory in memories]
+            sums = [each for _, each in parts if each is not None]
+            totals = self.totals(used[0], sums) if self.plan.totals is not None else None
         for memory in used:
-            memory.let_go()
             self.spare.give(memory)
         return totals
 
-    def parts(self, threads: int) -> list[Memory]:
-        """The blocks, shared by threads."""
+    def parts(self, shares: Sequence[Sequence[slice]]) -> list[tuple[list[Memory], Any]]:
+        """What threads do."""
         from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
 
-        part = np().errstate(all="ignore")(self.part)
-        with ThreadPoolExecutor(threads) as pool:
-            shares = [pool.submit(part) for _ in range(threads)]
-            return [memory for share in shares for memory in share.result()]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            return [*pool.map(np().errstate(all="ignore")(self.part), shares)]
 
-    def part(self) -> list[Memory]:
-        """What one thread does: blocks, until none is left."""
+    def part(self, blocks: Sequence[slice]) -> tuple[list[Memory], Any]:
+        """Do some blocks; gives the memory that they took, and their sums if there are others."""
         memories: dict[int, Memory] = {}
-        while True:
-            with self.lock:
-                first, stop = next(self.left, (0, 0))
-            if first == stop:
-                return [*memories.values()]
-            width = stop - first
+        sums = None
+        for block in blocks:
+            width = block.stop - block.start
             if (memory := memories.get(width)) is None:
                 memory = memories[width] = self.memory(width)
-            self.block(slice(first, stop), memory)
+            self.block(block, memory)
+            if self.plan.sums and self.points.count > width:
+                more = memory.once[self.plan.sums]
+                sums = more if sums is None else sums + more
+        return [*memories.values()], sums
 
     def memory(self, width: int) -> Memory:
         """Memory for blocks of this width, with all that is computed once a call."""
         memory = self.spare.take(self.plan, width, self.dtype)
         for name, slot in self.plan.leaves.items():
-            memory.arrays[slot][...] = self.numbers if name == "parameters" else self.count
+            given = self.numbers if name == "parameters" else self.points.count
+            memory.arrays[slot][...] = given
         memory.run(UNIFORM)
         return memory
 
     def block(self, index: slice, memory: Memory) -> None:
         """Do one block. Instructions write results where they are wanted, if that is possible."""
-        arrays, home, plan = memory.arrays, memory.home, self.plan
-        for i, slot, copied in plan.inputs:
+        arrays, home = memory.arrays, memory.home
+        for i, slot, copied in self.plan.inputs:
             source = self.flat[i][index]
             if not copied and source.strides == home[slot].strides and source.dtype == self.dtype:
                 arrays[slot] = source
@@ -170,7 +144,7 @@ class Run:
                 home[slot][...] = source.T
                 arrays[slot] = home[slot]
         pending = []
-        for (slot, direct), result in zip(plan.results, self.results, strict=True):
+        for (slot, direct), result in zip(self.plan.results, self.results, strict=True):
             if direct and result.ndim == 1:
                 arrays[slot] = result[index]
             else:
@@ -178,15 +152,11 @@ class Run:
         memory.run(VARYING)
         for slot, result in pending:
             result[index] = arrays[slot].reshape((*result.shape[1:], -1)).T
-        if plan.sums and self.count > plan.width:
-            part = memory.once[plan.sums]
-            with self.lock:
-                self.sums = part if self.sums is None else self.sums + part
 
-    def totals(self, memory: Memory) -> Any:
+    def totals(self, memory: Memory, sums: Sequence[Any]) -> Any:
         """What is computed from the sums over all points."""
-        if self.sums is not None:
-            memory.once[self.plan.sums] = self.sums
+        if sums:
+            memory.once[self.plan.sums] = sum(sums[1:], sums[0])
         memory.run(REDUCED)
         return memory.arrays[self.plan.totals].copy()  # type: ignore[index]  # it has totals
 
@@ -196,8 +166,7 @@ def _in_rows(array: Any) -> Any:
     return array if array.ndim < 3 else array.reshape((len(array), math.prod(array.shape[1:])))
 
 
-def _blocks(count: int, width: int) -> Iterator[tuple[int, int]]:
+def _blocks(count: int, width: int) -> list[slice]:
     """The points in blocks of at most this width, as equal as can be."""
     step = math.ceil(count / math.ceil(count / width))
-    for first in range(0, count, step):
-        yield first, min(first + step, count)
+    return [slice(first, min(first + step, count)) for first in range(0, count, step)]
