@@ -12,11 +12,12 @@ from graphs import SMOOTH, random_function
 
 import tinygrad_lite as tl
 from tinygrad_lite import Program, Value
-from tinygrad_lite.arrays import answers, instruct, place
+from tinygrad_lite.arrays import answers, place
+from tinygrad_lite.arrays import plan as plans
 from tinygrad_lite.arrays.derive import adjoints, tangents
 from tinygrad_lite.arrays.roll import levels, rolled
 from tinygrad_lite.arrays.rows import VARYING, Rows
-from tinygrad_lite.arrays.scalars import Scalars, with_products
+from tinygrad_lite.arrays.scalars import MATMUL, Scalars, with_products
 
 
 def leaves(*numbers: float) -> list[Value]:
@@ -185,9 +186,12 @@ def test_sums_of_products_that_share_their_list_are_one_product() -> None:
     xs, ws = leaves(1.0, 2.0, 3.0), [leaves(1.0, 2.0, 3.0) for _ in range(4)]
     sums = [tl.dot(w, xs) + b for w, b in zip(ws, leaves(1.0, 2.0, 3.0, 4.0), strict=True)]
     scalars = Scalars(sums, set(xs))
-    (product,) = with_products(scalars, [scalars.numbers[each] for each in sums])
-    assert [scalars.data[i] for i in product.xs] == [1.0, 2.0, 3.0, 1.0]
-    assert len(product.weights) == 16
+    with_products(scalars, [scalars.numbers[each] for each in sums])
+    ((rows,),) = [level.values() for level in levels(scalars)]
+    assert len(rows) == 4
+    for row in rows:
+        assert scalars.ops[row] == MATMUL
+        assert [scalars.data[i] for i in scalars.args[row][4:]] == [1.0, 2.0, 3.0, 1.0]
 
 
 # Random graphs through every pass
@@ -288,4 +292,4 @@ def test_blocks_of_any_width_give_the_same(seed: int) -> None:
 
 
 def test_there_are_few_kinds_of_places_in_memory() -> None:
-    assert len(instruct.Slot.__args__) <= 10
+    assert len(plans.Slot.__args__) <= 10

@@ -1,15 +1,15 @@
-"""`Plan`: instructions for a graph of Rows whose nodes have their places in memory."""
+"""Writing the instructions for a graph of Rows whose nodes have their places in memory."""
 
 from __future__ import annotations
 
-import itertools
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from .kernels import kernel, np
+from .kernels import kernel
 from .place import Homes, Places, allocated, direct_results, homes, is_sum, last_uses, piled
-from .rows import LEAVES, PHASES, VARYING, Graph, Rows
+from .plan import Indices, Instruction, Number, Place, Plan, Shape, Slot
+from .rows import LEAVES, VARYING, Graph, Rows
 
 WIDE = 1024
 """The width of a block that makes up for calling its instructions."""
@@ -17,107 +17,15 @@ CACHE, BOUND = 2**17, 2**21
 """How many numbers a block should have, and may have to be that wide."""
 OF_LISTS = {"add.reduce", "maximum.reduce", "minimum.reduce", "inner"}
 """Functions that make one of each list."""
-Shape = tuple[int, ...]
-Instruction = tuple[Any, ...]
-"""A function, the slots of its arguments and that of the result."""
 
 
-class Number(NamedTuple):
-    """A number, as an array without axes."""
-
-    digits: str
-
-    def array(self, memory: Any) -> Any:
-        """It, in memory."""
-        return np().array(float.fromhex(self.digits), memory.dtype)
-
-    def __str__(self) -> str:
-        return f"{float.fromhex(self.digits):g}"
-
-
-class Indices(NamedTuple):
-    """Numbers of rows in memory."""
-
-    rows: tuple[int, ...]
-
-    def array(self, memory: Any) -> Any:
-        """They, in memory."""
-        return np().array(self.rows)
-
-    def __str__(self) -> str:
-        shown = [str(row) for row in self.rows[:3]] + ["…"] * (len(self.rows) > 3)
-        return f"[{', '.join(shown)}]"
-
-
-class Place(NamedTuple):
-    """Rows of a block, or of what is computed once, in a shape in which -1 is the width."""
-
-    varying: bool
-    first: int
-    size: int
-    shape: Shape
-
-    def array(self, memory: Any) -> Any:
-        """They, in memory."""
-        rows = memory.block if self.varying else memory.once
-        return rows[self.first : self.first + self.size].reshape(self.shape)
-
-    def __str__(self) -> str:
-        rows = f"{'r' if self.varying else 'u'}{self.first}" + f":{self.first + self.size}" * (
-            self.size > 1
-        )
-        inner = [each for each in self.shape if each != -1]
-        return rows + f"({'×'.join(map(str, inner))})" * (len(inner) > 1)
-
-
-Slot = Number | Indices | Place
-
-
-class Move(NamedTuple):
-    """A row that a pick copies."""
+class Run(NamedTuple):
+    """Rows that a pick copies: whether they are of a block, the first, where to, how many."""
 
     varying: bool
     source: int
     at: int
-
-
-class Plan(NamedTuple):
-    """Instructions, and what of memory they take."""
-
-    slots: list[Slot]
-    """The arrays that instructions work on."""
-    code: tuple[list[Instruction], list[Instruction], list[Instruction]]
-    """Done once a call, once from sums over the points, for each block of points."""
-    ready: list[list[tuple[Callable[..., Any], Callable[[Any], Any]]]]
-    height: int
-    once: int
-    filled: list[tuple[bool, int, list[float]]]
-    """Numbers that stay in memory: of a block or once, from which row on."""
-    inputs: list[tuple[int, int, bool]]
-    """Of each input its number, its slot and whether it must be copied there."""
-    leaves: dict[str, int]
-    """The slots of the parameters and of the number of points."""
-    results: list[tuple[int, bool]]
-    """Of each result the slot, and whether the last instruction can write elsewhere instead."""
-    sums: list[int]
-    """Rows that hold sums over the points of a block."""
-    totals: int | None
-    width: int
-
-    def __str__(self) -> str:
-        names = [str(slot) for slot in self.slots]
-        lines = []
-        for place, first, numbers in self.filled:
-            shown = f"{numbers[0]:g}" if len(numbers) == 1 else f"[{numbers[0]:g}, …]"
-            lines.append(f"{Place(place, first, len(numbers), (-1,))} = {shown}")
-        for phase in (0, 2, 1):
-            if self.code[phase]:
-                lines.append(f"{PHASES[phase]}:")
-            for function, *args, out in self.code[phase]:
-                lines.append(
-                    f"  {names[out]} = {function}({', '.join(names[arg] for arg in args)})"
-                )
-        return "\n".join(lines)
+    size: int
 
 
 def planned(graph: Graph, results: Sequence[Rows], totals: Rows | None) -> Plan:
@@ -237,34 +145,56 @@ class _Writer:
             self.filled.append((False, self.first(node), [node.number]))
 
     def pick(self, node: Rows) -> None:
-        """Numbers are written once, rows copied if they are not computed in their place."""
-        varying, moves = node.phase == VARYING, list[Move]()
-        for at, (source, i) in enumerate(node.places, self.first(node)):
-            if source.number is not None:
-                self.filled.append((varying, at, [source.number]))
+        """Numbers are written once, runs of rows copied if they are not computed in their place."""
+        varying, code = node.phase == VARYING, self.code[node.phase]
+        start = {
+            arg.index: (arg.phase == VARYING, self.first(arg))
+            for arg in node.args
+            if arg.number is None
+        }
+        runs: list[Run] = []
+        for at, (index, i) in enumerate(node.detail, self.first(node)):
+            if index not in start:
+                self.filled.append((varying, at, [node.graph.nodes[index].number]))
                 continue
-            move = Move(source.phase == VARYING, self.first(source) + i, at)
-            if move != (varying, at, at):
-                moves.append(move)
-        for stretch in _parted(moves, lambda i, move: (move.varying, move.at - i)):
-            runs = _parted(stretch, lambda i, move: move.source - i)
-            if len(runs) > 2 and stretch[0].varying == varying:
-                self.take(stretch, self.code[node.phase])
-                continue
-            for run in runs:
-                source_varying, first, at = run[0]
-                there = self.rows(first, len(run), varying=source_varying)
-                out = self.rows(at, len(run), varying=varying)
-                self.code[node.phase].append(("copy", there, out))
+            source_varying, first = start[index]
+            if (source_varying, first + i) != (varying, at):
+                _follow(runs, Run(source_varying, first + i, at, 1))
+        near = [run for run in runs if run.varying == varying]
+        if len(near) > 2:
+            self.gather(near, code, varying=varying)
+            runs = [run for run in runs if run.varying != varying]
+        for source_varying, first, at, size in runs:
+            there = self.rows(first, size, varying=source_varying)
+            code.append(("copy", there, self.rows(at, size, varying=varying)))
 
-    def take(self, moves: Sequence[Move], code: list[Instruction]) -> None:
-        """Rows at once, out of no more than needed: NumPy copies those if the result is one."""
-        varying, _, at = moves[0]
-        sources = [move.source for move in moves]
-        low = min(sources)
-        rows = self.rows(low, max(sources) + 1 - low, varying=varying)
-        index = self.slot(Indices(tuple([source - low for source in sources])))
-        code.append(("take", rows, index, self.rows(at, len(moves), varying=varying)))
+    def gather(self, runs: Sequence[Run], code: list[Instruction], *, varying: bool) -> None:
+        """Copy many rows of one memory at once, out of no more of it than needed.
+
+        If the result is not among those, NumPy need not copy them.
+        """
+        sources = [run.source + i for run in runs for i in range(run.size)]
+        targets = [run.at + i for run in runs for i in range(run.size)]
+        together = targets == [*range(targets[0], targets[-1] + 1)]
+        around = sources if together else sources + targets
+        low = min(around)
+        rows = self.rows(low, max(around) + 1 - low, varying=varying)
+        index = self.slot(Indices(tuple([i - low for i in sources])))
+        if together:
+            code.append(("take", rows, index, self.rows(targets[0], len(targets), varying=varying)))
+        else:
+            places = self.slot(Indices(tuple([i - low for i in targets])))
+            code.append(("move", index, places, rows))
+
+
+def _follow(runs: list[Run], row: Run) -> None:
+    """Let a row be part of the last run, or a run of its own."""
+    if runs:
+        varying, source, at, size = runs[-1]
+        if (varying, source + size, at + size) == row[:3]:
+            runs[-1] = Run(varying, source, at, size + 1)
+            return
+    runs.append(row)
 
 
 def shapes(node: Rows) -> list[Shape | None]:
@@ -286,9 +216,3 @@ def shapes(node: Rows) -> list[Shape | None]:
         None if each.size == 1 else (each.size, -1) if flat else (each.k, each.n, -1)
         for each in (*args, node)
     ]
-
-
-def _parted(moves: Sequence[Move], key: Callable[[int, Move], Any]) -> list[list[Move]]:
-    """Moves in parts of one key, which is made of a move and its place in the list."""
-    groups = itertools.groupby(enumerate(moves), lambda each: key(*each))
-    return [[move for _, move in group] for _, group in groups]

@@ -32,6 +32,7 @@ class Kernels:
             "minimum": lambda x, y, out: np.minimum(x, y, out=out),
             "where": lambda condition, *more: _select(np, np.not_equal(condition, 0), *more),
             "take": lambda x, indices, out: take(x, indices, 0, out, "clip"),
+            "move": _move,
             "matmul": dot,  # the same, and a microsecond faster
             "matmul.T": lambda w, x, out: dot(w.T, x, out),
             "outer": lambda x, y, out: dot(x, y.T, out),
@@ -49,6 +50,10 @@ class Kernels:
         if ones is None or len(ones) < count:
             ones = self.ones[x.dtype] = self.np.ones(count, x.dtype)
         return ones[:count]
+
+
+def _move(sources: Any, targets: Any, rows: Any) -> None:
+    rows[targets] = rows[sources]
 
 
 def _select_where(np: Any, holds: Any, x: Any, y: Any, *more: Any) -> None:

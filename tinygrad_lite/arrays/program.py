@@ -12,7 +12,7 @@ next:
    derivatives. For derivatives `derive.py` runs the table's rules on Rows, on the way back
    (`adjoints`) or forth (`tangents`), which adds Rows.
 4. `place.py` gives every node its place in memory: `reached`, `homes`, `last_uses`, `allocated`.
-5. `instruct.py` writes the instructions down, a `Plan` (`planned`).
+5. `instruct.py` writes the instructions down (`planned`), a `Plan` (`plan.py`).
 6. `run.py` carries it out block by block: the rows of a block stay in the cache, and a result is
    written where the caller wants it. `points.py` lays the points of a call along one axis, and
    gives the results their shapes.
@@ -38,8 +38,9 @@ from . import answers, dask
 from .answers import Form, Kind
 from .checks import check_graph, check_parameters, shape_of
 from .directions import along, columns, lost, unit_directions
-from .instruct import Plan, planned
+from .instruct import planned
 from .kernels import check_count, np, packed, uncollected
+from .plan import Plan
 from .points import Group, Points, Shape, real_numbers
 from .roll import rolled
 from .run import Run, Spare

@@ -15,7 +15,7 @@ from .. import ops
 from ..op import OPS
 from ..value import Value
 from .rows import BUNDLED, LIST, UNIFORM, VARYING, Graph, Row, Rows
-from .scalars import NUMBER, Product, Scalars, with_products
+from .scalars import MATMUL, NUMBER, Scalars, with_products
 
 Level = dict[tuple[Any, ...], list[int]]
 """Alike scalars of one depth, by what they have in common."""
@@ -40,10 +40,19 @@ def rolled(
 ) -> tuple[Rolled, list[Value]]:
     """The graph that computes the outputs, and its parameters in the given order or that of use."""
     scalars = Scalars(outputs, {value for group in groups for value in group})
-    products = with_products(scalars, [scalars.numbers[output] for output in outputs])
-    leaves = {scalars.numbers[leaf]: leaf for leaf in scalars.leaves}
-    used = [w for product in products for w in product.weights if w in leaves] + [*leaves]
-    parameters = [leaves[i] for i in dict.fromkeys(used)] if order is None else [*order]
+    with_products(scalars, [scalars.numbers[output] for output in outputs])
+    steps = levels(scalars)
+    products = [
+        scalars.args[i]
+        for level in steps
+        for (op, *_), members in level.items()
+        for i in members
+        if op == MATMUL
+    ]
+    # Those that are a matrix lie together.
+    used = [*[i for args in products for i in args[: len(args) // 2]], *range(len(scalars.leaves))]
+    own = [i for i in dict.fromkeys(used) if scalars.is_parameter(i)]
+    parameters = [scalars.leaves[i] for i in own] if order is None else [*order]
     graph = Graph()
     inputs = [graph.node("input", (), i, len(group), 1, VARYING) for i, group in enumerate(groups)]
     weights = (
@@ -52,7 +61,7 @@ def rolled(
     roll = _Roll(graph, scalars)
     for leaf, values in zip([*inputs, weights], [*groups, parameters], strict=True):
         roll.bring_in(leaf, [scalars.numbers.get(value) for value in values])
-    for level in levels(scalars):
+    for level in steps:
         for (op, *_), members in level.items():
             roll.join(op, members)
     places = [roll.row(scalars.numbers[output]) for output in outputs]
@@ -62,23 +71,20 @@ def rolled(
 
 def levels(scalars: Scalars) -> list[Level]:
     """What is to be computed, by depth and likeness."""
-    kinds, args_of = scalars.kinds, scalars.args
-    depth = [0] * len(scalars.ops)
-    depth_of: dict[Product, int] = {}
-    found: dict[int, Level] = defaultdict(lambda: defaultdict(list))
+    ops_of, args_of, kinds = scalars.ops, scalars.args, scalars.kinds
+    depth = [0] * len(ops_of)
+    found: dict[tuple[bool, int], Level] = defaultdict(lambda: defaultdict(list))
     for i in scalars.order:
-        op, args = scalars.ops[i], args_of[i]
-        if type(op) is Product:
-            if op not in depth_of:
-                depth_of[op] = 1 + max([depth[arg] for arg in (*op.xs, *op.weights)])
-            depth[i] = depth_of[op]
-            found[depth[i]][op,].append(i)
-        elif args:
-            depth[i] = 1 + max([depth[arg] for arg in args])
-            key = (op, *[kinds[arg] for arg in args])
+        op, args = ops_of[i], args_of[i]
+        if args:
+            varying = kinds[i] == VARYING  # what is not comes before all that is
+            depth[i] = 1 + max(
+                [depth[arg] for arg in args if (kinds[arg] == VARYING) == varying], default=0
+            )
+            key = (op, *(args[len(args) // 2 :] if op == MATMUL else [kinds[arg] for arg in args]))
             if op is ops.pow and kinds[args[1]] == NUMBER:  # x**2 and x**3 are not alike
                 key = (*key, scalars.data[args[1]].hex())
-            found[depth[i]][key].append(i)
+            found[varying, depth[i]][key].append(i)
     return [found[each] for each in sorted(found)]
 
 
@@ -105,8 +111,8 @@ class _Roll:
 
     def join(self, op: Any, members: list[int]) -> None:
         """Alike scalars as one node, or as several."""
-        if type(op) is Product:
-            self.multiply(op, members)
+        if op == MATMUL:
+            self.multiply(members)
             return
         args = self.scalars.args
         columns = {i: [self.row(arg) for arg in args[i]] for i in members}
@@ -114,11 +120,13 @@ class _Roll:
             for run in self.runs(op, part, columns):
                 self.finish(op, run, _table(run, columns))
 
-    def multiply(self, product: Product, members: Sequence[int]) -> None:
+    def multiply(self, members: Sequence[int]) -> None:
         """A matrix product; the members are its rows."""
+        args = [self.scalars.args[i] for i in members]
+        half = len(args[0]) // 2
         w, x = [
             self.operand([self.row(i) for i in each], spread=True)
-            for each in (product.weights, product.xs)
+            for each in ([i for each in args for i in each[:half]], args[0][half:])
         ]
         out = self.graph.node("matmul", (w, x), None, len(members), 1, VARYING)
         for i, member in enumerate(members):

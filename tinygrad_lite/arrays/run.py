@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .instruct import Plan
 from .kernels import np
+from .plan import Plan
 from .points import Points
 from .rows import REDUCED, UNIFORM, VARYING
 
@@ -87,41 +88,39 @@ class Run:
         self.results = [_in_rows(result) for result in self.results]
 
     def run(self, threads: int) -> Any:
-        """Do all blocks, in parts that threads share; gives the totals, if the plan has any."""
+        """Do all blocks, which threads share; gives the totals, if the plan has any."""
         if not self.points.count:
             return None
         blocks = _blocks(self.points.count, self.plan.width)
         with np().errstate(all="ignore"):
-            if min(threads, len(blocks)) == 1:
-                parts = [self.part(blocks)]
+            if threads == 1 or len(blocks) == 1:
+                used, sums = self.part(blocks)
             else:
-                parts = self.parts([blocks[i::threads] for i in range(threads)])
-            used = [memory for memories, _ in parts for memory in memories]
-            sums = [each for _, each in parts if each is not None]
-            totals = self.totals(used[0], sums) if self.plan.totals is not None else None
+                used, sums = self.parts([blocks[i::threads] for i in range(threads)])
+            totals = None if self.plan.totals is None else self.totals(used[0], sums)
         for memory in used:
             self.spare.give(memory)
         return totals
 
-    def parts(self, shares: Sequence[Sequence[slice]]) -> list[tuple[list[Memory], Any]]:
-        """What threads do."""
+    def parts(self, shares: Sequence[Sequence[slice]]) -> tuple[list[Memory], Any]:
+        """What threads do, together."""
         from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
 
         with ThreadPoolExecutor(len(shares)) as pool:
-            return [*pool.map(np().errstate(all="ignore")(self.part), shares)]
+            done = [*pool.map(np().errstate(all="ignore")(self.part), shares)]
+        return [memory for used, _ in done for memory in used], sum(sums for _, sums in done)
 
     def part(self, blocks: Sequence[slice]) -> tuple[list[Memory], Any]:
         """Do some blocks; gives the memory that they took, and their sums if there are others."""
         memories: dict[int, Memory] = {}
-        sums = None
+        sums: Any = 0
         for block in blocks:
             width = block.stop - block.start
             if (memory := memories.get(width)) is None:
                 memory = memories[width] = self.memory(width)
             self.block(block, memory)
             if self.plan.sums and self.points.count > width:
-                more = memory.once[self.plan.sums]
-                sums = more if sums is None else sums + more
+                sums = sums + memory.once[self.plan.sums]
         return [*memories.values()], sums
 
     def memory(self, width: int) -> Memory:
@@ -153,10 +152,10 @@ class Run:
         for slot, result in pending:
             result[index] = arrays[slot].reshape((*result.shape[1:], -1)).T
 
-    def totals(self, memory: Memory, sums: Sequence[Any]) -> Any:
+    def totals(self, memory: Memory, sums: Any) -> Any:
         """What is computed from the sums over all points."""
-        if sums:
-            memory.once[self.plan.sums] = sum(sums[1:], sums[0])
+        if self.points.count > memory.width:
+            memory.once[self.plan.sums] = sums
         memory.run(REDUCED)
         return memory.arrays[self.plan.totals].copy()  # type: ignore[index]  # it has totals
 
@@ -166,6 +165,7 @@ def _in_rows(array: Any) -> Any:
     return array if array.ndim < 3 else array.reshape((len(array), math.prod(array.shape[1:])))
 
 
+@functools.lru_cache(64)
 def _blocks(count: int, width: int) -> list[slice]:
     """The points in blocks of at most this width, as equal as can be."""
     step = math.ceil(count / math.ceil(count / width))

@@ -16,42 +16,42 @@ NUMBER = -1
 """The kind of a number written in a formula, beside UNIFORM and VARYING."""
 
 
-class Product:
-    """W @ x, in place of an operation: the numbers of x and, row by row, of W."""
-
-    def __init__(self, xs: tuple[int, ...], weights: list[int]) -> None:
-        self.xs = xs
-        self.weights = weights
+MATMUL = "matmul"
+"""In place of an operation: a row of a matrix product. Its arguments: weights, then as many xs."""
 
 
 class Scalars:
     """A graph of scalars, the same once: of each the operation, arguments, data and kind."""
 
     def __init__(self, outputs: Sequence[Value], inputs: set[Value]) -> None:
-        self.leaves: list[Value] = []
-        self.numbers: dict[Value, int] = {}
-        self.order: list[int] = []
-        """All that is to be computed, arguments first."""
-        self.ops: list[Any] = []
-        self.args: list[Sequence[int]] = []
-        self.data: list[float] = []
-        self.kinds: list[int] = []
+        values = topological_order(*outputs)
+        self.leaves = [value for value in values if value.op is None]
+        """They come first."""
+        self.numbers = {leaf: i for i, leaf in enumerate(self.leaves)}
+        self.ops: list[Any] = [None] * len(self.leaves)
+        self.args: list[Sequence[int]] = [()] * len(self.leaves)
+        self.data = [leaf.data for leaf in self.leaves]
+        self.kinds = [VARYING if leaf in inputs else UNIFORM for leaf in self.leaves]
         known: dict[Any, int] = {}
-        for value in topological_order(*outputs):
-            op, args = value.op, tuple([self.numbers[arg] for arg in value.args])
-            key = value if op is None else (op, args) if args else value.data.hex()
-            if key not in known:
-                kind = VARYING if value in inputs else NUMBER if op and not args else UNIFORM
-                kind = max([kind, *[self.kinds[arg] for arg in args]])
-                known[key] = self.add(op, args, value.data, kind)
-                self.leaves += [value] if op is None and kind == UNIFORM else []
-            self.numbers[value] = known[key]
+        for value in values:
+            if value.op is not None:
+                args = tuple([self.numbers[arg] for arg in value.args])
+                key = (value.op, args) if args else value.data.hex()
+                if key not in known:
+                    kind = max([UNIFORM if args else NUMBER, *[self.kinds[arg] for arg in args]])
+                    known[key] = self.add(value.op, args, value.data, kind)
+                self.numbers[value] = known[key]
         self.order = [*range(len(self.ops))]
+        """All that is to be computed, arguments first."""
 
     def __str__(self) -> str:
         return "\n".join(
             f"{i} = {self.ops[i]}{tuple(self.args[i])}" for i in self.order if self.args[i]
         )
+
+    def is_parameter(self, i: int) -> bool:
+        """Whether it is a leaf that is no input."""
+        return i < len(self.leaves) and self.kinds[i] == UNIFORM
 
     def add(self, op: Any, args: Sequence[int], data: float, kind: int) -> int:
         """The number of one more."""
@@ -72,35 +72,31 @@ class _Sum(NamedTuple):
     """The operations that need not be done: sums and products within."""
 
 
-def with_products(scalars: Scalars, outputs: Iterable[int]) -> list[Product]:
-    """Make sums of products rows of matrix products, other long sums one; give the products."""
+def with_products(scalars: Scalars, outputs: Iterable[int]) -> None:
+    """Make sums of products rows of matrix products, and other long sums one sum."""
     sums = _sums(scalars, outputs)
     together: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for root in sorted(sums):
+    for root in sums:
         together[tuple(sums[root].xs)].append(root)
-    products: list[Product] = []
     before: dict[int, int] = {}
     done: set[int] = set()
     for xs, roots in together.items():
         if xs and len(xs) * len(roots) < LIST // 2:
             continue
-        product = Product(xs, [w for root in roots for w in sums[root].weights])
-        products += [product] if xs else []
         for root in roots:
-            _, _, rest, inside = sums[root]
+            weights, _, rest, inside = sums[root]
             done.update(inside)
-            scalars.ops[root], scalars.args[root] = (ops.sum, rest) if rest else (product, ())
+            product = MATMUL, (*weights, *xs)
             if xs and rest:
-                before[root] = row = scalars.add(product, (), 0.0, VARYING)
-                scalars.args[root] = [row, *rest]
-    # What is uniform comes first: the weights of a product.
-    order = sorted(
-        [i for i in scalars.order if i not in done], key=lambda i: scalars.kinds[i] == VARYING
-    )
+                before[root] = row = scalars.add(*product, 0.0, VARYING)
+                rest = [row, *rest]
+            scalars.ops[root], scalars.args[root] = (ops.sum, rest) if rest else product
     scalars.order = [
-        i for root in order for i in ((before[root], root) if root in before else (root,))
+        i
+        for root in scalars.order
+        if root not in done
+        for i in ((before[root], root) if root in before else (root,))
     ]
-    return products
 
 
 def _sums(scalars: Scalars, outputs: Iterable[int]) -> dict[int, _Sum]:
