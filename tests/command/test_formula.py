@@ -246,6 +246,8 @@ def test_an_error_shows_the_place_with_a_caret_under_it() -> None:
     assert str(failure("a +\t* a", a=2.0)) == "expected a number, a name or '(', got '*'\n  a + * a\n      ^"
     shown = str(failure("a+" * 50_000 + "q" + "+a" * 50_000, a=2.0)).splitlines()
     assert shown[1:] == ["  …" + "a+" * 18 + "q" + "+a" * 17 + "+…", " " * 39 + "^"]
+    for before, cut in [(" " * 36, " " * 36), (" " * 37, "…" + " " * 36)]:  # as much as is shown, and one more
+        assert str(failure(before + "q")).splitlines()[1] == f"  {cut}q"
 
 
 def test_an_error_survives_pickling() -> None:

@@ -89,10 +89,12 @@ def test_check_grad_passes_the_slopes_between_those_of_the_two_sides_of_a_kink(f
     tl.check_grad(f, 0.0)
 
 
-def test_check_grad_catches_a_slope_beyond_those_of_the_two_sides_of_a_kink() -> None:
-    rule = (lambda out, x: tl.where(tl.equal(x, 0), 1.2, tl.step(x)),)
-    with pytest.raises(AssertionError, match=r"is 1\.2 by the rules"):
-        tl.check_grad(Op("bent", lambda x: max(x, 0.0), rule), 0.0)
+@pytest.mark.parametrize("bent", [lambda x: max(x, 0.0), lambda x: max(x, -x), lambda x: x - max(-x, 0.0) / 2])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_check_grad_catches_a_slope_beyond_those_of_the_two_sides_of_a_kink(bent: Any, side: float) -> None:
+    op = Op("bent", lambda x: side * bent(x), (lambda out, x: tl.where(tl.equal(x, 0), 1.7 * side, 0.0),))
+    with pytest.raises(AssertionError, match=r"is -?1\.7 by the rules"):
+        tl.check_grad(op, 0.0)
 
 
 @pytest.mark.parametrize("x", [-20.0, -7.3, 9.1, 14.6, 18.3, 20.7])

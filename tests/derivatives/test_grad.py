@@ -258,6 +258,13 @@ def g(x: Any, y: Any) -> Any:
     return tl.exp(x * y) * tl.sin(y) + tl.where(x > y, x * x, y)
 
 
+def test_what_the_graph_has_already_is_not_recorded_again() -> None:
+    x = Value(0.7, "x")
+    (slope,) = tl.grad(tl.sin(x) * tl.cos(x), [x])
+    made = [node.op.name for node in tl.topological_order(slope) if node.op in (tl.sin, tl.cos)]
+    assert sorted(made) == ["cos", "sin"]
+
+
 @pytest.mark.parametrize("argnums", [0, 1])
 def test_grad_of_a_function_within_jvp_taylor_and_vectorize_is_that_of_values(argnums: int) -> None:
     slope = tl.grad(g, argnums=argnums)
