@@ -6,6 +6,7 @@ import copy
 import gc
 import math
 import pickle
+import re
 import statistics
 import threading
 import tracemalloc
@@ -144,6 +145,24 @@ NO_FLOAT = r"a Value is not a float: its number is \.data; x\.exp\(\) or tl\.exp
 def test_a_number_does_not_leave_the_graph_without_a_word(leave: Any) -> None:
     with pytest.raises(TypeError, match=NO_FLOAT):
         leave([Value(2.0)] if leave is statistics.fsum else Value(2.0))
+
+
+@pytest.mark.parametrize(("name", "advice"), [
+    ("value", "its number is v.data"), ("name", "its name is v.label, and v.named('x') gives it one"),
+])  # fmt: skip
+def test_what_is_looked_for_under_another_name_says_where_it_is(name: str, advice: str) -> None:
+    with pytest.raises(AttributeError, match=rf"^a Value has no such attribute: {re.escape(advice)}$"):
+        getattr(Value(2.0), name)
+    assert not hasattr(Value(2.0), name)
+
+
+def test_a_subclass_may_have_a_name_and_a_value() -> None:
+    class Weight(Value):
+        def __init__(self, x: float) -> None:
+            super().__init__(x)
+            self.name = "w"
+
+    assert Weight(2.0).name == "w"
 
 
 def test_a_value_does_not_become_an_element_of_an_array_of_floats() -> None:

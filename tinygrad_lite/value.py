@@ -22,6 +22,16 @@ UNREACHED = float("0")
 """A `grad` of 0 to which no term was added: this very object, since any sum is another one."""
 
 
+class _Elsewhere:
+    """What is often looked for under another name: its AttributeError says where it is."""
+
+    def __init__(self, advice: str) -> None:
+        self.advice = advice
+
+    def __get__(self, node: Any, owner: Any) -> Any:
+        raise AttributeError(f"a Value has no such attribute: {self.advice}")
+
+
 class Value(Operand):
     """A number in a graph: a leaf if you make it, a node with arguments if an operation made it.
 
@@ -83,6 +93,9 @@ class Value(Operand):
     @data.setter
     def data(self, x: Any) -> None:
         self._data = number(x)
+
+    value = _Elsewhere("its number is v.data")
+    name = _Elsewhere("its name is v.label, and v.named('x') gives it one")
 
     # Recording
 
