@@ -167,8 +167,7 @@ xlogy: Op = declare(
     ),
     array=lambda x, y: where(equal(x, 0) * greater_equal(y, 0), 0.0, x * log(y)),
     textbook=(lambda out, x, y: log(y), lambda out, x, y: x / y),
-    text="{0:1.5}·log({1:0})", latex=r"{0:1.5} \cdot \mathrm{{log}}({1:0})", precedence=2,
-    domain="y > 0, or y = 0 where x = 0")
+    domain="y > 0, or y = 0 where x = 0")  # written as a call: 0·log(0) = 0 is not true
 
 # Circular and hyperbolic functions
 
