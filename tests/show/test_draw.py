@@ -352,3 +352,69 @@ def test_a_node_with_the_number_of_the_root_is_not_the_root() -> None:
     picture = draw(b)
     assert picture.source.count("peripheries=2") == 1
     assert not any(node.branched for node in topological_order(b))
+
+
+# What a picture says besides
+
+
+def test_each_element_has_a_title_and_the_picture_a_text_for_who_cannot_see_it() -> None:
+    svg = draw(worksheet()).pipe(encoding="utf-8")
+    root = ET.fromstring(svg)
+    found = {g.get("id"): g.findtext(f"{SVG}title") for g in root.iter(f"{SVG}g")}
+    assert found["n1"] == "b = 1, ∂e/∂b = 5"
+    assert found["n2"] == "c = a + b = 3, ∂e/∂c = 2"
+    assert found["n3"] == "1"
+    assert (found["e5_1"], found["e2_0"]) == ("∂e/∂d = 3", "∂c/∂a = 1")
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == "The graph of e = c·d = 6, from leaves to root"
+    assert root.get("style") == "max-width: 100%; height: auto"
+    assert draw(worksheet())._repr_mimebundle_()["image/svg+xml"] == svg
+
+
+def test_a_title_says_what_a_picture_has_no_room_for() -> None:
+    root = ET.fromstring(draw(chain(61)).pipe())
+    found = {g.get("id"): g for g in root.iter(f"{SVG}g")}
+    assert found["e1_0"].find(f"{SVG}text") is None
+    assert found["e1_0"].findtext(f"{SVG}title") == "∂v1/∂x = 0.5403"
+    root = ET.fromstring(draw(worksheet(), depth=1).pipe())
+    assert [g.findtext(f"{SVG}title") for g in root.iter(f"{SVG}g") if g.get("id") == "more"] == ["… 3 more"]
+
+
+# How wide it is
+
+
+def width(picture: Any) -> float:
+    """In pixels; Graphviz counts points."""
+    return float(ET.fromstring(picture.pipe()).get("width", "").removesuffix("pt")) * 4 / 3
+
+
+@pytest.mark.parametrize(("length", "direction"), [(3, "LR"), (30, "TB")])
+def test_what_would_be_wide_goes_down(length: int, direction: str) -> None:
+    picture = draw(chain(length))
+    assert f"rankdir={direction} " in picture.source
+    assert width(picture) < 1000
+    other = "LR" if direction == "TB" else "TB"
+    assert f"rankdir={other} " in draw(chain(length), direction=other).source
+
+
+def test_what_would_be_wider_down_goes_to_the_right() -> None:
+    wide = sum_of([Value(1.0, f"x{i}").sin().cos().sin().cos().sin().cos().sin() for i in range(30)])
+    assert "rankdir=LR " in draw(wide).source
+    assert width(draw(wide)) < width(draw(wide, direction="TB"))
+
+
+def test_a_direction_is_one_of_two() -> None:
+    with pytest.raises(ValueError, match=r"^draw: expected 'LR' or 'TB' as the direction, got 'RL'$"):
+        draw(worksheet(), direction="RL")
+
+
+@pytest.mark.parametrize(("terms", "limited"), [(10, False), (40, True)])
+def test_a_layout_of_many_edges_has_limits(terms: int, limited: bool) -> None:
+    xs = [Value(0.1 * i, f"x{i}") for i in range(6)]
+    source = draw(sum_of([dot(xs, [y, *xs[1:]]) for y in xs for _ in range(terms // 6)])).source
+    assert all((limit in source) == limited for limit in ("nslimit=0.1", "mclimit=0.1", "splines=line"))
+
+
+def test_a_box_is_wider_for_a_long_text() -> None:
+    margins = re.findall(r'n\d \[.* margin="([.\d]+),0.06"', draw((Value(1.0, "x") * Value(2.0, "y" * 30)).named("z")).source)
+    assert margins == ["0.14", "0.30", "0.29"]

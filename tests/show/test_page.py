@@ -128,7 +128,7 @@ def test_no_grad_is_touched() -> None:
 
 
 def test_the_root_must_be_a_value() -> None:
-    with pytest.raises(TypeError, match=r"^steps: expected a Value, got int$"):
+    with pytest.raises(TypeError, match=r"^explore: expected a Value, got int$"):
         explore(3)  # type: ignore[arg-type]
 
 

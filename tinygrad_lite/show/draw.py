@@ -25,7 +25,7 @@ from ..value import Value
 from .boxes import Box, GroupBy, homes
 from .naming import short, shown
 from .notation import TEXT, Symbol, is_formula, write
-from .steps import Arg, Forward, adjoints, forward, held, reached
+from .steps import Arg, Forward, adjoints, check_root, forward, held, reached
 from .textbook import WholeOp
 from .whole import visible
 
@@ -91,8 +91,7 @@ def draw(
     would be wider than 1000 pixels goes down. `engine` is the path or the name of a layout engine,
     for when the one that is found is not wanted.
     """
-    if not isinstance(root, Value):
-        raise TypeError(f"draw: expected a Value, got {type(root).__name__}")
+    check_root("draw", root)
     if direction not in (None, "LR", "TB"):
         raise ValueError(f"draw: expected 'LR' or 'TB' as the direction, got {direction!r}")
     order = visible(root)

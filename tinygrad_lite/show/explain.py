@@ -11,7 +11,7 @@ from ..op import OPS, RESERVED, Op, constant
 from ..ops import HELPERS
 from ..value import Value, topological_order
 from .notation import LATEX, TEXT, Notation, Symbol, differentiate, write
-from .steps import steps
+from .steps import check_root, steps
 from .whole import visible
 from .writer import Writer
 
@@ -163,8 +163,7 @@ def explain(
     Raises ValueError if `wrt` is a constant or no part of the graph, if several nodes have that
     label, or if a closed form is too long to read.
     """
-    if not isinstance(root, Value):
-        raise TypeError(f"explain: expected a Value, got {type(root).__name__}")
+    check_root("explain", root)
     taken = steps(root)
     wanted = None if wrt is None else list(wrt) if isinstance(wrt, list | tuple) else [wrt]
     sources = None if wanted is None else [_place(root, each) for each in wanted]

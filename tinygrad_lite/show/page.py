@@ -21,7 +21,7 @@ from .draw import draw
 from .hooks import MATHML, hooked, sides
 from .javascript import Graph
 from .marks import marked
-from .steps import Backward, Forward, forward, steps
+from .steps import Backward, Forward, check_root, forward, steps
 from .whole import visible
 from .writer import MOST_TERMS, Writer
 
@@ -45,6 +45,7 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
 
     Raises what `draw` raises.
     """
+    check_root("explore", root)
     taken = steps(root)
     order = visible(root)
     every = forward(order)

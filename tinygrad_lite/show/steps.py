@@ -89,11 +89,16 @@ def steps(root: Value) -> list[Forward | Backward]:
 
     Raises TypeError if the root is not a Value.
     """
-    if not isinstance(root, Value):
-        raise TypeError(f"steps: expected a Value, got {type(root).__name__}")
+    check_root("steps", root)
     every = forward(visible(root))
     shown = [step for step in every if step.op is not constant or step is every[-1]]
     return [*shown, *backward(shown)]
+
+
+def check_root(asked: str, root: object) -> None:
+    """Raise TypeError if it is not a Value."""
+    if not isinstance(root, Value):
+        raise TypeError(f"{asked}: expected a Value, got {type(root).__name__}")
 
 
 def forward(order: Sequence[Value]) -> list[Forward]:
