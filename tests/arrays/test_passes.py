@@ -154,13 +154,13 @@ def test_the_listing_of_a_plan(make: Callable[[], tuple[Program, answers.Kind]])
 
 
 def test_a_rolled_graph_prints_a_node_a_line() -> None:
-    xs = leaves(1.0, 2.0, 3.0)
-    graph = rolled([tl.sum([tl.exp(x * 2) for x in xs])], [xs], [3])[0].graph
+    xs = leaves(*map(float, range(8)))
+    graph = rolled([tl.sum([tl.exp(x * 2) for x in xs])], [xs], [8])[0].graph
     assert str(graph).split("\n") == [
-        "0  input[0]()  3×1  at each point",
-        "2  multiply(0, 2)  3×1  at each point",
-        "3  exp(2)  3×1  at each point",
-        "4  view[0](3)  1×3  at each point",
+        "0  input[0]()  8×1  at each point",
+        "2  multiply(0, 2)  8×1  at each point",
+        "3  exp(2)  8×1  at each point",
+        "4  view[0](3)  1×8  at each point",
         "5  add.reduce(4)  1×1  at each point",
     ]
 

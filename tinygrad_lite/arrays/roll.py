@@ -1,12 +1,13 @@
 """Rolling up: alike scalars of a graph become rows of one array, where their arguments lie well.
 
 Scalars that are as deep in the graph and of one operation are one node of Rows if their arguments
-are: the same row, rows that follow each other, or k rows n times each. Sums of products become rows
-of matrix products.
+are: the same row, rows that follow each other, or k rows n times each; where they are many, in any
+case. Sums of products become rows of matrix products.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -110,15 +111,21 @@ class _Roll:
         return found
 
     def join(self, op: Any, members: list[int]) -> None:
-        """Alike scalars as one node, or as several."""
+        """Alike scalars as one node; few of them only if their arguments lie well."""
         if op == MATMUL:
             self.multiply(members)
             return
-        args = self.scalars.args
-        columns = {i: [self.row(arg) for arg in args[i]] for i in members}
-        for part in self.parts(members, columns) if len(members) > 1 else [members]:
-            for run in self.runs(op, part, columns):
-                self.finish(op, run, _table(run, columns))
+        args_of = {i: [self.row(arg) for arg in self.scalars.args[i]] for i in members}
+        if len(members) > 1:
+            members.sort(key=lambda i: [_offset(*row) for row in args_of[i]])
+        args = self.arguments(op, [*zip(*[args_of[i] for i in members], strict=True)])
+        if args is None:
+            for member in members:
+                self.join(op, [member])
+            return
+        out = self.graph.result(op, tuple(args))
+        for i, member in enumerate(members):
+            self.at[member] = out, i if out.size > 1 else 0
 
     def multiply(self, members: Sequence[int]) -> None:
         """A matrix product; the members are its rows."""
@@ -132,79 +139,43 @@ class _Roll:
         for i, member in enumerate(members):
             self.at[member] = out, i
 
-    def parts(self, members: list[int], columns: dict[int, list[Row]]) -> list[list[int]]:
-        """Members by the nodes that their arguments are in, unless that leaves few together."""
-        parts: dict[Any, list[int]] = defaultdict(list)
-        for i in members:
-            parts[tuple([node.number is not None or node.index for node, _ in columns[i]])].append(
-                i
-            )
-        return (
-            [*parts.values()]
-            if len(parts) * 4 <= len(members) or len(members) < LIST
-            else [members]
-        )
+    def arguments(self, op: Any, columns: Sequence[Sequence[Row]]) -> list[Rows] | None:
+        """The arguments of a node for scalars whose arguments are in columns, if it is worth it."""
+        n, size = len(columns) // (op.lists or 1), len(columns[0])
+        if op in BUNDLED and (n >= LIST or op is OPS["logsumexp"]):
+            lists = [zip(*columns[i : i + n], strict=True) for i in range(0, len(columns), n)]
+            return [self.operand([*itertools.chain(*each)], n, spread=True) for each in lists]
+        if size == 1:
+            return [self.graph.row(row) for (row,) in columns]
+        alike = [len([*itertools.takewhile(_is(column[0]), column)]) for column in columns]
+        times = max([run for run in alike if size % run == 0 and run < size], default=1)
+        found = [self.lying(column, times) for column in columns]
+        lying = [each for each in found if each is not None]
+        return lying if len(lying) == len(found) else None
 
-    def runs(self, op: Any, part: list[int], columns: dict[int, list[Row]]) -> list[list[int]]:
-        """A part in runs, so that the arguments of each lie well; unless that is many runs."""
-        if len(part) == 1:
-            return [part]
-        offsets = {i: [_offset(*row) for row in columns[i]] for i in part}
-        part.sort(key=offsets.__getitem__)
-        table = _table(part, columns)
-        uniform = self.scalars.kinds[part[0]] != VARYING
-        if uniform or len(table) > LIST or _lists(op, table) or self.repeated(table):
-            return [part]
-        runs, delta = [[part[0]]], [-1]
-        for i in part[1:]:
-            step = [y - x for x, y in zip(offsets[runs[-1][-1]], offsets[i], strict=True)]
-            if len(runs[-1]) == 1 and {0, 1}.issuperset(step):
-                delta = step
-            elif len(runs[-1]) == 1 or step != delta:
-                runs.append([])
-            runs[-1].append(i)
-        return [part] if len(part) >= LIST and len(runs) * 4 > len(part) else runs
+    def lying(self, column: Sequence[Row], n: int) -> Rows | None:
+        """A column as it lies: one row, rows that follow each other or n times each, once a call.
 
-    def finish(self, op: Any, members: Sequence[int], columns: list[tuple[Row, ...]]) -> None:
-        """One node for members whose arguments are in columns."""
-        if lists := _lists(op, columns):
-            args = [self.operand(rows, n, spread=True) for rows, n in lists]
-        else:
-            args = self.repeated(columns) or [self.operand(column) for column in columns]
-        out = self.graph.result(op, tuple(args))
-        for i, member in enumerate(members):
-            self.at[member] = out, i if out.size > 1 else 0
+        Many are gathered if they lie otherwise.
+        """
+        graph, size, (node, first) = self.graph, len(column), column[0]
+        rows = [i - first for other, i in column if other is node]
+        if len(rows) == size and not any(rows):
+            return graph.row(column[0])
+        if rows == [*range(size)]:
+            return graph.view(node, first, size // n, n)
+        if rows == [i // n for i in range(size)]:
+            return graph.view(node, first, size // n)
+        if size < LIST and any(each.phase == VARYING for each, _ in column):
+            return None
+        return graph.view(self.operand(column), 0, size // n, n)
 
     def operand(self, rows: Sequence[Row], n: int = 1, *, spread: bool = False) -> Rows:
         """Rows as one argument."""
         numbers = [node.number for node, _ in rows if node.number is not None]
-        if len(numbers) == len(rows) > len([*filter(_is(rows[0]), rows)]) and n == 1 and not spread:
+        if len(numbers) == len(rows) and n == 1 and any(node is not rows[0][0] for node, _ in rows):
             return self.graph.constants(numbers)
         return self.graph.pick(rows, n, spread=spread and len(rows) > 1)
-
-    def repeated(self, columns: Sequence[Sequence[Row]]) -> list[Rows] | None:
-        """Arguments in the shape (k, n), if some are k rows that are there n times each."""
-        size = len(columns[0])
-        if len(columns) == 1 or size < 3:
-            return None
-        n = max(
-            [
-                next((i for i, row in enumerate(column) if not _is(row)(column[0])), 1)
-                for column in columns
-            ]
-        )
-        shapes = [_shape(column, size, n) for column in columns if n > 1 and size % n == 0]
-        if not shapes or None in shapes or all(k * m < size for _, _, k, m in shapes):  # type: ignore[misc]
-            return None
-        return [
-            self.graph.view(*shape) if shape[0].number is None else shape[0]
-            for shape in shapes
-            if shape
-        ]
-
-
-def _table(members: Sequence[int], columns: dict[int, list[Row]]) -> list[tuple[Row, ...]]:
-    return [*zip(*[columns[i] for i in members], strict=True)]
 
 
 def _offset(node: Rows, i: int) -> int:
@@ -215,36 +186,3 @@ def _offset(node: Rows, i: int) -> int:
 def _is(row: Row) -> Callable[[Row], bool]:
     """Whether another row is that one; == would compute the equality of Rows."""
     return lambda other: other[0] is row[0] and other[1] == row[1]
-
-
-def _shape(column: Sequence[Row], size: int, n: int) -> tuple[Rows, int, int, int] | None:
-    """A column as a view in the shape (k, n), if it is one."""
-    node, first = column[0]
-    if any(other is not node for other, _ in column):
-        return None
-    rows = [i - first for _, i in column]
-    if rows == list(range(size)):
-        return node, first, size // n, n
-    if rows == [i // n for i in range(size)]:
-        return node, first, size // n, 1
-    return None if any(rows) else (node, first, 1, 1)
-
-
-def _lists(op: Any, columns: Sequence[tuple[Row, ...]]) -> list[tuple[list[Row], int]]:
-    """The lists that an operation of many operands takes, with their length; none if short."""
-    if op not in BUNDLED or len(columns) < (4 if op is ops.dot else 2):
-        return []
-    n = len(columns) // op.lists if op.lists else len(columns)
-    starts = range(0, len(columns), n)
-    lists = [
-        [row for rows in zip(*columns[i : i + n], strict=True) for row in rows] for i in starts
-    ]
-    if n >= LIST or op is OPS["logsumexp"] or (n > 2 and all(map(_consecutive, lists))):
-        return [(rows, n) for rows in lists]
-    return []
-
-
-def _consecutive(rows: Sequence[Row]) -> bool:
-    node, first = rows[0]
-    alone = node.number is None and all(other is node for other, _ in rows)
-    return alone and [i for _, i in rows] == list(range(first, first + len(rows)))
