@@ -59,7 +59,11 @@ def woven(seed, xs):
     """Vectors that become vectors, their elements chosen in the ways in which arrays are indexed."""
     chance = random.Random(seed)
     vectors = [list(xs[: len(xs) // 2]), list(xs[len(xs) // 2 :])]
-    two = [tl.add, tl.sub, tl.mul, tl.maximum, lambda x, y: tl.where(x > y, x, y * 0.5), lambda x, y: x / (2 + y * y)]
+    two = [
+        tl.add, tl.sub, tl.mul, tl.maximum, lambda x, y: tl.where(x > y, x, y * 0.5), lambda x, y: x / (2 + y * y),
+        lambda x, y: tl.dot([x], [y]), lambda x, y: tl.dot([x, y], [y, y]), lambda x, y: tl.sum([x, y, x]),
+        lambda x, y: tl.logsumexp([x, y]),
+    ]  # fmt: skip
 
     def chosen(vector, size):
         n, shift = chance.choice([1, 2, 3, size]), chance.randrange(len(vector))

@@ -147,7 +147,8 @@ class _Roll:
             return [self.operand([*itertools.chain(*each)], n, spread=True) for each in lists]
         if size == 1:
             return [self.graph.row(row) for (row,) in columns]
-        alike = [len([*itertools.takewhile(_is(column[0]), column)]) for column in columns]
+        # One argument of n operands is a list of them, not rows that are there n times.
+        alike = [len([*itertools.takewhile(_is(c[0]), c)]) for c in columns] if n > 1 else [1]
         times = max([run for run in alike if size % run == 0 and run < size], default=1)
         found = [self.lying(column, times) for column in columns]
         lying = [each for each in found if each is not None]

@@ -175,7 +175,7 @@ class Graph:
         """An operation of the table at Rows: its array form, written out."""
         if op is ops.dot:
             half = len(args) // 2
-            if args[0].n > 1:
+            if len(args) == 2 and args[0].n > 1:
                 return self.node("inner", tuple(args), None, max(args[0].k, args[1].k))
             args = [self.times(x, y) for x, y in zip(args[:half], args[half:], strict=True)]
         if op.arity is None and (type(op.array) is str or op is ops.dot):
