@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..op import constant
 from ..support.checks import number
 from ..value import Value, topological_order
 from .grad import grad, hessian
@@ -17,11 +16,11 @@ def check_grad(
 ) -> None:
     """Compare the derivatives of `f` at numbers with finite differences; with order 2 the Hessian.
 
-    First `backward`, `grad` and the operations' array forms, which programs run, have to give the
-    same. Each difference is then taken to both sides, with `step` and half of it, extrapolated
-    (Richardson). Without `step`, steps from 1e-3 of the argument's size downwards are tried until
-    one stays in the domain and is seen to converge. At a kink every slope between those of the two
-    sides passes.
+    First `backward` and `grad` have to give the same, and so have the operations at floats and
+    over arrays, as programs run them. Each difference is then taken to both sides, with `step` and
+    half of it, extrapolated (Richardson). Without `step`, steps from 1e-3 of the argument's size
+    downwards are tried until one stays in the domain and is seen to converge. At a kink every slope
+    between those of the two sides passes.
 
     >>> check_grad(lambda x, y: x * y.exp(), 2.0, 0.5, order=2)
 
@@ -57,53 +56,50 @@ def _compare_routes(output: Value, values: list[Value], at: list[float]) -> list
     """The slopes, if the routes to them agree."""
     output.backward()
     swept = [value.grad for value in values]
-    graphs = [slope.data for slope in grad(output, values)]
-    replayed, slopes, scales = _over_arrays(output, values)
-    _same(f"f at {tuple(at)}", output.data, "recording", replayed, "the array forms", output.data)
-    for i, slope in enumerate(swept):
+    sizes = _sizes(output)
+    for i, slope in enumerate(grad(output, values)):
         what = f"∂f/∂x{i} at {tuple(at)}"
-        _same(what, slope, "backward", graphs[i], "grad", scales[i])
-        _same(what, slope, "backward", slopes[i], "the array forms", scales[i])
+        _same(what, swept[i], "backward", slope.data, "grad", sizes.get(values[i], 0.0))
+    for node in topological_order(output):
+        if node.args:
+            _compare_forms(node)
     return swept
 
 
+def _compare_forms(node: Value) -> None:
+    """Hold an operation's value and rules over arrays, which programs run, against the floats."""
+    import numpy as np
+
+    op: Any = node.op
+    out, *args = (np.full(2, x) for x in (node.data, *node.numbers))
+    call = f"{op.name}({', '.join(map(repr, node.numbers))})"
+    value = op.at_arrays(*args)[0]
+    _same(call, node.data, "recording", float(value), "its array form", node.data)
+    partials = node.partials()
+    with np.errstate(all="ignore"):
+        found = op.differentiate(out, args, [partial is not None for partial in partials])
+    for i, partial in enumerate(partials):
+        if partial is not None:
+            over_arrays, what = float(np.ravel(found[i])[0]), f"partial {i} of {call}"
+            _same(what, partial, "its rule", over_arrays, "that over arrays", partial)
+
+
 def _same(what: str, x: float, route: str, y: float, other: str, scale: float) -> None:
-    if not (x == y or x != x != y != y or abs(x - y) <= 1e-9 * abs(scale)):
+    # What is as small as that, one of the routes may have lost.
+    near = abs(x - y) <= max(1e-9 * abs(scale), 1e-300)
+    if not (near or x == y or x != x != y != y):
         raise AssertionError(f"check_grad: {what} is {x!r} by {route}, {y!r} by {other}")
 
 
-def _over_arrays(output: Value, values: list[Value]) -> tuple[float, list[float], list[float]]:
-    """The value, the slopes, and the sums of the sizes of their terms, over two equal points."""
-    import numpy as np
-
-    data: dict[Value, Any] = {}
-    order = topological_order(output)
-    for node in order:
-        args = [data[arg] for arg in node.args]
-        op: Any = node.op
-        data[node] = op.at_arrays(*args) if args else np.full(2, node.data)
-    with np.errstate(all="ignore"):
-        slopes = _swept(order, data, lambda term: term)
-        scales = _swept(order, data, abs)
-    rows = [[float(found.get(v, [0.0])[0]) for v in values] for found in (slopes, scales)]
-    return float(data[output][0]), rows[0], rows[1]
-
-
-def _swept(
-    order: list[Value], data: dict[Value, Any], of: Callable[[Any], Any]
-) -> dict[Value, Any]:
-    """∂root/∂node over arrays, of every term what `of` makes of it."""
-    adjoints = {order[-1]: data[order[-1]] * 0 + 1}
-    for node in reversed(order):
-        if node.args and node in adjoints:
-            wanted = [arg.op is not constant for arg in node.args]
-            args = [data[arg] for arg in node.args]
-            op: Any = node.op
-            found = op.terms(adjoints[node], data[node], args, wanted)
-            for arg, term in zip(node.args, found, strict=True):
+def _sizes(output: Value) -> dict[Value, float]:
+    """For each node the sum of the sizes of its terms: what rounding is relative to."""
+    sizes = {output: 1.0}
+    for node in reversed(topological_order(output)):
+        if node in sizes:
+            for arg, term in zip(node.args, node.terms(sizes[node]), strict=True):
                 if term is not None:
-                    adjoints[arg] = adjoints.get(arg, 0.0) + of(term)
-    return adjoints
+                    sizes[arg] = sizes.get(arg, 0.0) + abs(term)
+    return sizes
 
 
 # Differences
@@ -220,5 +216,5 @@ def _difference(ys: Sequence[Value], x: float, h: float) -> _Difference:
 def _noise(output: Value) -> float:
     """How far rounding may move a value: that of each node, times its derivative (Iri 1984)."""
     output.backward()
-    errors = (abs(node.grad * node.data) for node in topological_order(output))
-    return 2.0**-52 * math.fsum(error for error in errors if error < math.inf)
+    errors = (abs(node.grad) * math.ulp(node.data) for node in topological_order(output))
+    return math.fsum(error for error in errors if error < math.inf)
