@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from contextlib import suppress
 
 from ..op import OPS
 from ..ops import HELPERS
-from ..show.explain import table
+from ..show.explain import HEAD, described, public_operations
 from ..value import Value
 from .names import CONSTANTS, SPELLINGS, functions
 
@@ -56,9 +55,13 @@ def _json(x: float) -> float | str:
 
 def operations() -> str:
     """The table of operations in columns, and how else a formula may write them."""
-    head, _, *rows = [_cells(line) for line in table().splitlines()]
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(2)]
-    lines = [_in_columns(row, widths) for row in [head, *rows]]
+    rows = [
+        (name, written, ", ".join(slopes), f"  [{domain}]" if domain else "")
+        for name, written, slopes, domain in map(described, public_operations())
+    ]
+    rows.insert(0, (*HEAD[:3], f"  [{HEAD[3]}]"))
+    name_width, width = (max(len(row[column]) for row in rows) for column in range(2))
+    lines = [f"{a:{name_width}}  {b:{width}}  {c}{d}" for a, b, c, d in rows]
     notes = {
         "other names": (f"{name} = {op}" for name, op in SPELLINGS.items()),
         "numbers": (f"{name} = {x!r}" for name, x in CONSTANTS.items()),
@@ -66,18 +69,6 @@ def operations() -> str:
     }
     wrapped = (textwrap.fill(f"{title}: {', '.join(note)}", 100) for title, note in notes.items())
     return "\n".join([*lines, "", *wrapped])
-
-
-def _cells(row: str) -> list[str]:
-    """The cells of a row of a table in Markdown, without its marks."""
-    cells = re.split(r"(?<!\\)\|", row)[1:-1]
-    return [cell.strip().replace("`", "").replace(r"\|", "|") for cell in cells]
-
-
-def _in_columns(cells: list[str], widths: list[int]) -> str:
-    name, written, derivatives, domain = cells
-    line = f"{name:{widths[0]}}  {written:{widths[1]}}  {derivatives}"
-    return f"{line}  [{domain}]" if domain else line
 
 
 class PrintError(Exception):

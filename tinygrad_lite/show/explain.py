@@ -236,20 +236,32 @@ def table(operations: Iterable[Op] | None = None) -> str:
     | `mul` | `x·y` | `y`, `x` | |
     | `tanh` | `tanh(x)` | `1 - tanh(x)^2` | |
     """
-    if operations is None:
-        operations = [op for name, op in OPS.items() if name in RESERVED and name not in HELPERS]
-    head = (
-        "| function | is written | derivative for each argument | defined for |\n|---|---|---|---|"
-    )
-    return "\n".join([head, *map(_row, operations)])
+    operations = public_operations() if operations is None else operations
+    rows = [
+        [f"`{name}`", f"`{written}`", _quoted(slopes), domain]
+        for name, written, slopes, domain in map(described, operations)
+    ]
+    lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in [HEAD, *rows]]
+    head, *others = [f"| {line} |".replace("|  |", "| |") for line in lines]
+    return "\n".join([head, "|---|---|---|---|", *others])
 
 
-def _row(op: Op) -> str:
+HEAD = ("function", "is written", "derivative for each argument", "defined for")
+
+
+def public_operations() -> list[Op]:
+    """The operations of the package that are functions of its façade."""
+    return [op for name, op in OPS.items() if name in RESERVED and name not in HELPERS]
+
+
+def described(op: Op) -> tuple[str, str, list[str], str]:
+    """The name of an operation, how it is written, its derivatives, and where it is defined."""
     names = ["x1", "x2", "y1", "y2"] if op.lists == 2 else ["x", "y", "z"][: op.arity or 2]
     args = [Symbol(name=name) for name in names]
     partials = differentiate(op, Symbol(op, args), args, [True] * len(args))
-    derivatives = ", ".join("none" if p is None else f"`{write(p, TEXT)}`" for p in partials)
-    cells = [f"`{op.name}`", f"`{op.written(names)}`", derivatives, op.domain or ""]
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace(
-        "|  |", "| |"
-    )
+    slopes = ["none" if partial is None else write(partial, TEXT) for partial in partials]
+    return op.name, op.written(names), slopes, op.domain or ""
+
+
+def _quoted(slopes: Sequence[str]) -> str:
+    return ", ".join(slope if slope == "none" else f"`{slope}`" for slope in slopes)
