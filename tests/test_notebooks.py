@@ -273,6 +273,15 @@ def test_a_picture_or_plot_has_a_caption(path: Path) -> None:
 
 
 @each
+def test_every_picture_fits_beside_the_side_bar_of_jupyterlab(path: Path) -> None:
+    for cell in code_cells(read(path)):
+        for output in cell["outputs"]:
+            if picture := output.get("data", {}).get("image/svg+xml"):
+                (width,) = re.findall(r'<svg[^>]* width="([\d.]+)pt"', text_of(picture))
+                assert float(width) <= 636, cell["id"]  # 848 pixels of 1280
+
+
+@each
 def test_a_notebook_opens_with_its_question_and_ends_with_things_to_try_and_checks(
     path: Path,
 ) -> None:
