@@ -42,14 +42,12 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
         return f"<picture of {self.boxes} boxes>"
 
     def pipe(
-        self, format: str | None = None, renderer: str | None = None, formatter: str | None = None,
-        neato_no_op: bool | int | None = None, quiet: bool = False, *,
-        engine: str | None = None, encoding: str | None = None,
-    ) -> Any:  # fmt: skip
+        self, format: str | None = None, *, engine: str | None = None, encoding: str | None = None
+    ) -> Any:
         """The picture as bytes, or as text in that `encoding`; `engine` as in `draw`."""
-        full_format = ":".join(filter(None, (format or self.format, renderer, formatter)))
-        drawn = render(self.source, full_format, engine or self.executable)
-        if full_format == "svg":
+        format = format or self.format
+        drawn = render(self.source, format, engine or self.executable)
+        if format == "svg":
             drawn = _titled(drawn.decode(), self.titles).encode()
         return drawn.decode(encoding) if encoding else drawn
 
@@ -76,13 +74,13 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
         self, filename: str | PathLike[str] | None = None,
         directory: str | PathLike[str] | None = None,
         view: bool = False, cleanup: bool = False, format: str | None = None, *,
-        outfile: str | PathLike[str] | None = None, quiet_view: bool = False, **options: Any,
+        outfile: str | PathLike[str] | None = None, engine: str | None = None,
     ) -> str:  # fmt: skip
         """Write the DOT text to `filename`, unless `cleanup`, and the picture to `filename.format`.
 
         Or the picture to `outfile`, and so for a `filename` such as "e.svg", which says the format:
         the DOT text is then in "e.gv". Gives the path of the picture. Both are written whole, or
-        none if the layout fails or the disk is full; `options` are those of `pipe`.
+        none if the layout fails or the disk is full. `view` opens the picture.
         """
         ending = Path(filename or "").suffix[1:].lower()
         if outfile is None and ending in FORMATS and format in (None, ending):
@@ -92,15 +90,15 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
         dot_name = filename or (Path(outfile).with_suffix(".gv") if outfile else self.filename)
         source = folder / dot_name
         target = folder / outfile if outfile else source.with_name(f"{source.name}.{format}")
-        drawn = self.pipe(format, **options)
+        drawn = self.pipe(format, engine=engine)
         source.parent.mkdir(parents=True, exist_ok=True)
         with replaced(target) as part:
             part.write_bytes(drawn)
             if not cleanup:
                 with replaced(source) as other:
                     other.write_text(self.source, encoding="utf-8")
-        if view or quiet_view:
-            graphviz.view(str(target), quiet=quiet_view)
+        if view:
+            graphviz.view(str(target))
         return str(target)
 
 
@@ -183,17 +181,17 @@ def layout_engine(engine: str | None = None) -> str:
 
     Raises RuntimeError if there is none.
     """
-    if (
-        found := shutil.which(engine)
-        if engine is not None
-        else _from_wheel() or shutil.which("dot")
-    ):
-        return found
-    if engine is not None:
+    if engine is None:
+        found = _from_wheel() or shutil.which("dot")
+        problem = "found no layout engine"
+        advice = "`pip install graphviz-pure` or install the system package graphviz"
+    else:
+        found = shutil.which(engine)
+        problem = f"layout engine {engine!r} not found"
         advice = "give its path, or None for one that is found"
-        raise RuntimeError(f"render: layout engine {engine!r} not found; {advice}")
-    advice = "`pip install graphviz-pure` or install the system package graphviz"
-    raise RuntimeError(f"render: found no layout engine; {advice}")
+    if found is None:
+        raise RuntimeError(f"render: {problem}; {advice}")
+    return found
 
 
 def _from_wheel() -> str | None:
