@@ -7,8 +7,8 @@ that its users saw.
 from __future__ import annotations
 
 import functools
-from collections import namedtuple
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from ..op import Op, constant
 from ..value import Value, topological_order
@@ -16,32 +16,30 @@ from .naming import names
 from .whole import Whole, visible, whole
 
 
-class Arg(namedtuple("Arg", ("index", "name", "number", "partial", "constant"))):
+class Arg(NamedTuple):
     """An edge of the graph, as the operation saw it; `partial` is None if no derivative flows."""
 
-    __slots__ = ()
-    index: int
+    index: int  # type: ignore[assignment]  # tuple has a method of that name
     name: str
     number: float
     partial: float | None
     constant: bool
 
 
-class Forward(namedtuple("Forward", ("index", "name", "value", "op", "args"))):
+class Forward(NamedTuple):
     """The computation of one node: c = a + b = 2 + 1 = 3.
 
     `index` is its place in `visible(root)`.
     """
 
-    __slots__ = ()
-    index: int
+    index: int  # type: ignore[assignment]  # tuple has a method of that name
     name: str
     value: float
     op: Op | None
     args: tuple[Arg, ...]
 
 
-class Term(namedtuple("Term", ("user", "name", "adjoint", "partials", "product"))):
+class Term(NamedTuple):
     """What one user of a node adds to its adjoint: ∂root/∂user · ∂user/∂node.
 
     `partials` has one entry for each edge from the node to this user (two in x·x); `partial` is
@@ -49,7 +47,6 @@ class Term(namedtuple("Term", ("user", "name", "adjoint", "partials", "product")
     what it did not choose gets 0, whatever the adjoint is.
     """
 
-    __slots__ = ()
     user: int
     name: str
     adjoint: float
@@ -62,11 +59,10 @@ class Term(namedtuple("Term", ("user", "name", "adjoint", "partials", "product")
         return sum(self.partials[1:], self.partials[0])
 
 
-class Backward(namedtuple("Backward", ("index", "name", "adjoint", "terms"))):
+class Backward(NamedTuple):
     """The derivative of the root with respect to one node, and the terms that it is the sum of."""
 
-    __slots__ = ()
-    index: int
+    index: int  # type: ignore[assignment]  # tuple has a method of that name
     name: str
     adjoint: float
     terms: tuple[Term, ...]
@@ -155,9 +151,7 @@ def backward(forward: Sequence[Forward]) -> list[Backward]:
     terms: dict[int, list[Term]] = {step.index: [] for step in forward}
     adjoints = dict.fromkeys(terms, 0.0) | {root: 1.0}
     found = []
-    for step in reversed(
-        forward
-    ):  # each node after all its users, whose terms are therefore complete
+    for step in reversed(forward):  # each after all its users, whose terms are complete by then
         adjoint = adjoints[step.index]
         mine = tuple(reversed(terms[step.index]))
         found.append(Backward(step.index, step.name, adjoint, mine))
