@@ -9,7 +9,7 @@ by side, each a subclass that says in `apply` what an operation does to it:
 | `Value` | value.py | its number, and a node of the graph |
 | `Term` | derivatives/graphs.py | a node, simplified first: derivatives as graphs |
 | `Series` | derivatives/series.py | the next coefficients of a power series |
-| `Symbol` | show/notation.py | a formula to write down |
+| `Symbol` | show/symbol.py | a formula to write down |
 | `Rows` | arrays/rows.py | one more row of a program over many points |
 | `Traced` | arrays/traced.py | a recording that follows a plain `if` |
 | `Variable` | show/javascript.py | a line of JavaScript |

@@ -16,9 +16,10 @@ from test_steps import graphs, worksheet
 import tinygrad_lite as tl
 from tinygrad_lite import ops
 from tinygrad_lite.show.explain import explain, table
-from tinygrad_lite.show.notation import LATEX, TEXT, Symbol, write
+from tinygrad_lite.show.notation import LATEX, MOST_TERMS, TEXT, write
 from tinygrad_lite.show.steps import Backward, steps
-from tinygrad_lite.show.writer import MOST_TERMS, Writer
+from tinygrad_lite.show.symbol import Symbol
+from tinygrad_lite.show.writer import Writer
 
 HOSTILE = [
     "<script>", "</svg>", "$x$", r"\input{a}", r"\N", "`code`", "a|b", "two\nlines", "{{steps}}", "#1%&~^", "*_*", "\"'",
@@ -267,6 +268,7 @@ X, Y = Symbol(name="x", number=2.0), Symbol(name="y", number=3.0)
         (X * -2, "x·(-2)", r"x \cdot (-2)"),
         (X * 1e-17, "x·1e-17", r"x \cdot 10^{-17}"),
         (abs(X + Y), "|x + y|", r"\left|x + y\right|"),
+        ((X / Y).tanh(), "tanh(x/y)", r"\mathrm{tanh}\left(\frac{x}{y}\right)"),
         (X > Y, "(x > y)", r"(x > y)"),
         (ops.gaussian(X + Y), "exp(-(x + y)²)", r"\mathrm{e}^{-(x + y)^2}"),
         (ops.sech_squared(X + Y), "sech(x + y)²", r"\mathrm{sech}^2(x + y)"),

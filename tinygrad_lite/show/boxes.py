@@ -18,12 +18,17 @@ READABLE = 300
 
 
 class Box:
-    """A box with its id, the places of its nodes and, if it is that of many, its title."""
+    """A box with its id, the steps of its nodes and, if it is that of many, its title."""
 
     def __init__(self, id: str, title: str | None) -> None:
         self.id = id
         self.title = title
-        self.nodes: list[int] = []
+        self.steps: list[Forward] = []
+
+    @property
+    def single(self) -> Forward | None:
+        """The node that it is the box of, if it is not that of many."""
+        return self.steps[0] if self.title is None else None
 
 
 def homes(
@@ -37,12 +42,12 @@ def homes(
     keys = _groups(args, group) | _cut(args, depth)
     shared: dict[Hashable, Box] = {_MORE: Box("more", "…")}
     found = []
-    for i, node in enumerate(order):
+    for node, step in zip(order, steps, strict=True):
         if (key := keys.get(node)) is None:
-            box = Box(f"n{i}", None)
+            box = Box(f"n{step.index}", None)
         else:
             box = shared.setdefault(key, Box(f"g{len(shared) - 1}", short(str(key))))
-        box.nodes.append(i)
+        box.steps.append(step)
         found.append(box)
     if (count := len(set(found))) > READABLE:
         advice = "draw a part with depth=4, or collapse nodes with group='.'"

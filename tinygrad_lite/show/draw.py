@@ -24,10 +24,12 @@ from ..op import constant
 from ..value import Value
 from .boxes import Box, GroupBy, homes
 from .naming import short, shown
-from .notation import TEXT, Symbol, is_formula, write
+from .notation import TEXT, write
 from .steps import Arg, Forward, adjoints, check_root, forward, held, reached
+from .symbol import Symbol
 from .textbook import WholeOp
 from .whole import visible
+from .writer import symbol_of
 
 if TYPE_CHECKING:
     from .engine import Picture
@@ -118,9 +120,10 @@ def _picture(steps: Sequence[Forward], home: Sequence[Box], direction: str | Non
     )
     picture.boxes = len(boxes)
     picture.home = [box.id for box in home]
-    picture.titles = _titles(texts, edges, steps)
+    picture.titles = _titles(texts, edges, steps[-1])
     for box, rows in texts.items():
-        picture.node(box.id, _box_label(box, rows, steps), id=box.id, **_look(box, rows, steps))
+        look = _look(box, rows, is_root=box is home[-1])
+        picture.node(box.id, _box_label(box, rows), id=box.id, **look)
     for (tail, head, id), text in labels.items():
         label = _label(_row(text)) if text else None
         picture.edge(tail, head, label, id=id, color=None if id else _FAINT)
@@ -139,40 +142,32 @@ def _rows(
     outputs = {
         arg.index for step in steps for arg in step.args if home[arg.index] is not home[step.index]
     }
+    outputs.add(root.index)
     rows = {}
     for box in boxes:
-        rows[box] = [_title(box, steps)]
-        nodes = [steps[i] for i in box.nodes if i in outputs or i == root.index]
-        shows = [step for step in nodes if step.op is not constant]
+        rows[box] = [_title(box)]
+        shows = [step for step in box.steps if step.index in outputs and step.op is not constant]
         if len(shows) == 1 and box.id != "more":
             (step,) = shows
-            slope = TEXT.derivative.format(_inside(root.name), _inside(step.name))
+            slope = TEXT.slope(root.name, step.name)
             rows[box] += [shown(step.value), f"{slope} = {shown(derivatives[step.index])}"]
     return rows
 
 
-def _title(box: Box, steps: Sequence[Forward]) -> str:
+def _title(box: Box) -> str:
     if box.id == "more":
-        return f"… {len(box.nodes)} more"
-    if box.title is not None:
-        return f"{box.title}: {len(box.nodes)} nodes"
-    return formula(steps[box.nodes[0]])
+        return f"… {len(box.steps)} more"
+    return formula(box.single) if box.single else f"{box.title}: {len(box.steps)} nodes"
 
 
 def formula(step: Forward) -> str:
     """How a node was computed, `c = a + b`; of a leaf or a constant its name."""
     if step.op is None or not step.args:
         return step.name
-    args = [Symbol(name=None if arg.constant else arg.name, number=arg.number) for arg in step.args]
-    written = write(Symbol(step.op, args), TEXT)
-    if isinstance(step.op, WholeOp) and step.op.brief and len(written) > _LONG:
+    written = write(Symbol(step.op, [*map(symbol_of, step.args)]), TEXT)
+    if isinstance(step.op, WholeOp) and len(written) > _LONG:
         written = step.op.brief.format(*(arg.name for arg in step.args))
     return f"{step.name} = {short(written)}"
-
-
-def _inside(name: str) -> str:
-    """A name in a larger formula."""
-    return TEXT.enclosed(name) if is_formula(name) else name
 
 
 def _row(text: str, color: str | None = None) -> str:
@@ -182,9 +177,9 @@ def _row(text: str, color: str | None = None) -> str:
     return f'<FONT COLOR="{color}">{escaped}</FONT>' if color else escaped
 
 
-def _box_label(box: Box, rows: Sequence[str], steps: Sequence[Forward]) -> str:
+def _box_label(box: Box, rows: Sequence[str]) -> str:
     title, *others = rows
-    plain = box.id == "more" or (box.title is None and steps[box.nodes[0]].op is constant)
+    plain = box.id == "more" or _kind(box) == "constant"
     head = _row(title) if plain else f"<B>{_row(title)}</B>"
     return _label(head, *(_row(*each) for each in zip(others, (VALUE, DERIVATIVE), strict=False)))
 
@@ -199,11 +194,15 @@ def _label(*rows: str) -> str:
     return f"<{table}{cells}</TABLE>>"
 
 
-def _look(box: Box, rows: Sequence[str], steps: Sequence[Forward]) -> dict[str, str]:
-    op = steps[box.nodes[0]].op
-    single = "leaf" if op is None else "constant" if op is constant else "operation"
-    kind = "group" if box.title is not None else single
-    is_root = steps[box.nodes[-1]] is steps[-1]
+def _kind(box: Box) -> str:
+    if box.single is None:
+        return "group"
+    op = box.single.op
+    return "leaf" if op is None else "constant" if op is constant else "operation"
+
+
+def _look(box: Box, rows: Sequence[str], *, is_root: bool) -> dict[str, str]:
+    kind = _kind(box)
     # Wider for a long text: a reader's font may be wider than Helvetica.
     margin = max(0.14, 0.008 * max(map(len, rows)))
     look = {"margin": f"{margin:.2f},0.06"} | _LOOKS[kind]
@@ -213,11 +212,11 @@ def _look(box: Box, rows: Sequence[str], steps: Sequence[Forward]) -> dict[str, 
 def _edges(steps: Sequence[Forward], home: Sequence[Box]) -> dict[Edge, str | None]:
     """What each edge says: `x * x` has two. Boxes of many nodes share one, without."""
     edges: dict[Edge, str | None] = {}
-    flows = reached(steps, {box.nodes[0] for box in home if box.title is None})
+    flows = reached(steps, {box.single.index for box in home if box.single})
     for step in steps:
         for k, arg in enumerate(step.args):
             tail, head = home[arg.index], home[step.index]
-            single = tail.title is None and head.title is None
+            single = tail.single and head.single
             text = _local(step, arg, flows) if single and not arg.constant else None
             if tail is not head:
                 edges[tail.id, head.id, f"e{step.index}_{k}" if single else None] = text
@@ -226,11 +225,7 @@ def _edges(steps: Sequence[Forward], home: Sequence[Box]) -> dict[Edge, str | No
 
 def _local(step: Forward, arg: Arg, flows: Mapping[int, int]) -> str:
     """`∂c/∂b = 1`; but `(∂e/∂b)|_c = 1` where e uses b directly and through c, which is held."""
-    user, name = _inside(step.name), _inside(arg.name)
-    others = held(step, arg.index, flows)
-    left = TEXT.derivative.format(user, name)
-    if others:
-        left = TEXT.direct.format(user, name, ",".join(others))
+    left = TEXT.local(step.name, arg.name, held(step, arg.index, flows))
     return f"{left} = {shown(arg.partial or 0.0)}"
 
 
@@ -242,13 +237,12 @@ def _shortened(text: str | None, boxes: int) -> str | None:
 
 
 def _titles(
-    texts: Mapping[Box, Sequence[str]], edges: Mapping[Edge, str | None], steps: Sequence[Forward]
+    texts: Mapping[Box, Sequence[str]], edges: Mapping[Edge, str | None], root: Forward
 ) -> dict[str, str]:
     """What each box and each edge says in one line, and the whole picture."""
     titles = {id: text for (_, _, id), text in edges.items() if id and text}
     for box, rows in texts.items():
         titles[box.id] = ", ".join([" = ".join(rows[:2]), *rows[2:]])
-    root = steps[-1]
     return titles | {"": f"The graph of {formula(root)} = {shown(root.value)}, from leaves to root"}
 
 

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from ..op import OPS, RESERVED, Op, constant
 from ..ops import HELPERS
 from ..value import Value, topological_order
-from .notation import LATEX, TEXT, Notation, Symbol, differentiate, write
+from .latex import addends
+from .notation import LATEX, TEXT, Notation, write
 from .steps import check_root, steps
+from .symbol import Symbol, differentiate
 from .whole import visible
 from .writer import Writer
 
@@ -102,7 +104,7 @@ def _rows(line: Line) -> Iterator[str]:
         for i, side in enumerate(sides):
             first, *others = _pieces(side)
             yield f"{left if i == 0 else ''} &= {first}".strip()
-            yield from (rf"&\quad + {piece}" for piece in others)
+            yield from (rf"&\quad {piece}" for piece in others)
     if line.remark:
         yield rf"&\quad {line.remark}"
 
@@ -112,22 +114,13 @@ def _width(formula: str) -> int:
 
 
 def _pieces(side: str) -> Iterator[str]:
-    """A side in pieces that fit in a row, cut at a + outside of parentheses and braces."""
-    terms, depth, start = [], 0, 0
-    for found in re.finditer(r"\\.|[{(]|[)}]|(?<= )\+(?= )", side):
-        mark = found[0]
-        depth += (mark in "{(") - (mark in ")}")
-        if mark == "+" and depth == 0:
-            terms.append(side[start : found.start()].strip())
-            start = found.end()
-    terms.append(side[start:].strip())
-    piece = terms[0]
-    for term in terms[1:]:
-        if _width(piece + term) > WIDTH:
-            yield piece
-            piece = term
-        else:
-            piece = f"{piece} + {term}"
+    """A side in pieces that fit in a row, cut before a +."""
+    piece = ""
+    for term in addends(side):
+        if piece and _width(piece + term) > WIDTH:
+            yield piece.strip()
+            piece = ""
+        piece += term
     yield piece
 
 

@@ -11,8 +11,9 @@ put another number in its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
+from .latex import addends
 from .mathml import CLEAN, END, HOOK, START, WORDS, held, math
 from .naming import DIGITS
 from .notation import LATEX
@@ -91,7 +92,7 @@ def sides(formula: Sequence[str]) -> list[str]:
         for i, side in enumerate(others, 1)
         if i == len(others) or not _repeats(side, others[-1])
     ]
-    pieces = [piece for side in others for piece in _pieces(f"={side}")]
+    pieces = [piece for side in others for piece in addends(f"={side}")]
     return [math(piece) for piece in (left, *pieces)]
 
 
@@ -102,17 +103,3 @@ def _repeats(side: str, result: str) -> bool:
 
 def _plain(side: str) -> str:
     return HOOK.sub(lambda found: str(LATEX.number(held(found)[1])), side)
-
-
-def _pieces(side: str) -> Iterator[str]:
-    """A side, cut before each + that stands outside of parentheses and braces."""
-    braces, parentheses, start = 0, 0, 0
-    for found in re.finditer(r"\ue002[^\ue003]*\ue003|\\.|[{}()+]", side):
-        mark = found[0]
-        braces += (mark == "{") - (mark == "}")
-        if braces == 0:
-            parentheses += (mark == "(") - (mark == ")")
-            if mark == "+" and parentheses == 0:
-                yield side[start : found.start()]
-                start = found.start()
-    yield side[start:]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from .naming import DIGITS, shown
+from .naming import DIGITS, plain, shown
 
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
@@ -13,7 +14,6 @@ GREEK = {
     "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi",
     "Π": "Pi", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
 }  # fmt: skip
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 # No `<` before a letter, no backtick and no `$` but as `\$`: Markdown reads it before TeX does.
 _ESCAPES = {char: rf"\{char}" for char in "_&#%${}"} | {
     "\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", "`": r"\grave{}", "|": r"\vert ",
@@ -30,7 +30,7 @@ def latex_name(name: str) -> str:
     >>> latex_name("a_b <c>")
     '\\text{a}\\_\\text{b }{<}\\text{c}{>}'
     """
-    name = name.translate(_SUBSCRIPTS)
+    name = plain(name)
     if found := re.fullmatch(r"([A-Za-z]+|[α-ωΓ-Ω])(?:_?(\d+)|_([A-Za-z]+))", name):
         base, digits, word = found.groups()
         return f"{latex_name(base)}_{{{digits or latex_name(word)}}}"
@@ -52,3 +52,21 @@ def latex_number(x: float, digits: int = DIGITS) -> str:
         return mantissa.replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
     factor = {"1": "", "-1": "-"}.get(mantissa, rf"{mantissa} \cdot ")
     return f"{factor}10^{{{int(exponent)}}}"
+
+
+def addends(side: str) -> Iterator[str]:
+    r"""A side of an equation, cut before each + that stands outside of parentheses and braces.
+
+    >>> list(addends(r"a + \text{b+c} + (d + e)"))
+    ['a ', '+ \\text{b+c} ', '+ (d + e)']
+    """
+    braces, parentheses, start = 0, 0, 0
+    for found in re.finditer(r"\ue002[^\ue003]*\ue003|\\.|[{}()+]", side):  # no label of the page's
+        mark = found[0]
+        braces += (mark == "{") - (mark == "}")
+        if braces == 0:
+            parentheses += (mark == "(") - (mark == ")")
+            if mark == "+" and parentheses == 0:
+                yield side[start : found.start()]
+                start = found.start()
+    yield side[start:]

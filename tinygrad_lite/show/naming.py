@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from ..op import constant
 from ..value import Value
+
+T = TypeVar("T")
 
 # Control, direction and non-characters, lone halves of surrogate pairs: they break XML, a terminal
 # or the line.
@@ -47,6 +50,15 @@ def short(text: str) -> str:
     return line + _LEFT_TO_RIGHT_MARK if re.search(_RIGHT_TO_LEFT, line) else line
 
 
+def few(items: Sequence[T], rest: T, most: int) -> list[T]:
+    """At most so many of the items: the first ones, `rest` for what is left out, the last.
+
+    >>> few("abcdefg", "…", 4)
+    ['a', 'b', '…', 'g']
+    """
+    return [*items] if len(items) <= most else [*items[: most - 2], rest, items[-1]]
+
+
 def names(order: Sequence[Value]) -> dict[Value, str]:
     """The name of each node of a topological order: its label, a constant's number, else v1, v2, …
 
@@ -62,7 +74,7 @@ def names(order: Sequence[Value]) -> dict[Value, str]:
     """
     labels = {node: short(node.label) for node in order if node.label}
     count = Counter(labels.values())
-    taken = {_plain(label) for label in count}
+    taken = {plain(label) for label in count}
     numbered = {
         label: _unused(taken, label + ("" if not label[-1].isdigit() else "_"), _SUBSCRIPTS)
         for label in count
@@ -79,11 +91,11 @@ def names(order: Sequence[Value]) -> dict[Value, str]:
     return found
 
 
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def _plain(label: str) -> str:
+def plain(label: str) -> str:
     """A label with plain digits: LaTeX writes both alike."""
     return label.translate(_DIGITS)
 
@@ -93,5 +105,5 @@ def _unused(
 ) -> Iterator[str]:
     """`base` with 1, 2, …, without those that are taken."""
     for i in itertools.count(1):
-        if f"{_plain(base)}{i}" not in taken:
+        if f"{plain(base)}{i}" not in taken:
             yield base + str(i).translate(digits or {})

@@ -1,147 +1,19 @@
-"""Formulas: a `Symbol` is one more kind of operand that rules run on, and can be written down."""
+"""How formulas are spelled: in a terminal and in LaTeX."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
-from ..op import OPS, Op, Operand
-from ..support.checks import number
-from ..support.simplify import OF_FINITE_NUMBERS, simpler
+from ..op import Op
 from ..support.template import Part
 from .latex import latex_name, latex_number
-from .naming import DIGITS, shown
+from .naming import DIGITS, few, shown
+from .symbol import Symbol, in_order
+from .textbook import WholeOp
 
-
-class Symbol(Operand):
-    """A name, a number or an operation on Symbols: what a rule gives when it runs on names.
-
-    Numbers are computed at once, and what is certain disappears: `0 + x`, `1·x`, `--x` are x.
-
-    >>> x = Symbol(name="x")
-    >>> write(x**3 * 1, TEXT), write((x + 1) * x.tanh(), LATEX)
-    ('x^3', '(x + 1) \\\\cdot \\\\mathrm{tanh}(x)')
-    """
-
-    __slots__ = ("args", "name", "number", "op", "parts", "written")
-
-    def __init__(
-        self,
-        op: Op | None = None,
-        args: Sequence[Symbol] = (),
-        *,
-        name: str | None = None,
-        number: float | None = None,
-        written: str | None = None,
-    ) -> None:
-        self.op = op
-        self.args = tuple(args)
-        self.name = name
-        self.number = number
-        self.written = written
-        """Its name in the notation that it will be written in, if it is no label."""
-        # Of shared symbols it grows exponentially.
-        self.parts: int = min(1 + sum(arg.parts for arg in args), 10**9)
-
-    @property
-    def constant(self) -> float | None:
-        """Its number, if it is nothing else."""
-        named = self.op is not None or self.name is not None or self.written is not None
-        return None if named else self.number
-
-    @classmethod
-    def apply(cls, op: Op, args: Sequence[Any]) -> Symbol:
-        """The operation at symbols and numbers, simplified."""
-        symbols = [arg if isinstance(arg, Symbol) else Symbol(number=number(arg)) for arg in args]
-        constants = [symbol.constant for symbol in symbols]
-        if None not in constants:
-            try:
-                return Symbol(number=number(op.scalar(*constants)))
-            except (ArithmeticError, ValueError):
-                return Symbol(op, symbols)
-        match simpler(op, constants, OF_FINITE_NUMBERS):
-            case ("same", int(i)):
-                return symbols[i]
-            case ("neg", int(i)):
-                return _negative(symbols[i])
-            case float(x):
-                return Symbol(number=x)
-        return _tidy(op, symbols)
-
-    def __bool__(self) -> bool:
-        advice = "use tl.where in the rule"
-        raise TypeError(
-            f"cannot decide whether {write(self, TEXT)} while writing a rule out; {advice}"
-        )
-
-
-def _tidy(op: Op, symbols: list[Symbol]) -> Symbol:
-    """The operation without needless signs and fractions: x - y for x + (-y), x/y for x·(1/y)."""
-    first, last = symbols[0], symbols[-1]
-    match op.name:
-        case "neg":
-            return _negative(first)
-        case "add" if _is(last, "neg"):
-            return Symbol.apply(OPS["sub"], [first, last.args[0]])
-        case "sub" if _is(last, "neg"):
-            return Symbol.apply(OPS["add"], [first, last.args[0]])
-        case "mul" | "div" if _is(first, "neg"):
-            return _negative(Symbol.apply(op, [first.args[0], last]))
-        case "mul" | "div" if _is(last, "neg"):
-            return _negative(Symbol.apply(op, [first, last.args[0]]))
-        case "mul" if _is(last, "div") and last.args[0].constant is not None:
-            return Symbol.apply(OPS["div"], [last.args[0] * first, last.args[1]])
-        case "mul" if _is(first, "div") and first.args[0].constant is not None:
-            return Symbol.apply(OPS["div"], [first.args[0] * last, first.args[1]])
-    return Symbol(op, symbols)
-
-
-def _is(symbol: Symbol, name: str) -> bool:
-    return symbol.op is OPS[name]
-
-
-def _negative(symbol: Symbol) -> Symbol:
-    """-x, but x of -x, and a fraction of numbers with the sign above."""
-    if _is(symbol, "neg"):
-        return symbol.args[0]
-    if symbol.constant is not None:
-        return Symbol(number=-symbol.constant)
-    if _is(symbol, "div") and symbol.args[0].constant is not None:
-        return Symbol(symbol.op, [_negative(symbol.args[0]), symbol.args[1]])
-    return Symbol(OPS["neg"], [symbol])
-
-
-def evaluated(root: Symbol, digits: int | None = None) -> float:
-    """The number that a formula has at the numbers of its names; at rounded ones if asked.
-
-    By IEEE 754: where Python raises, it is inf or nan.
-    """
-    done: dict[Symbol, float] = {}
-    stack = [root]
-    while stack:
-        symbol = stack.pop()
-        if waiting := [arg for arg in symbol.args if arg not in done]:
-            stack += [symbol, *waiting]
-        elif symbol.op is not None:
-            done[symbol] = _computed(symbol.op, [done[arg] for arg in symbol.args])
-        else:
-            x = math.nan if symbol.number is None else float(symbol.number)
-            done[symbol] = x if digits is None else float(shown(x, digits))
-    return done[root]
-
-
-def _computed(op: Op, args: Sequence[float]) -> float:
-    try:
-        return float(op.scalar(*args))
-    except (ArithmeticError, ValueError):
-        import numpy as np
-
-        try:
-            return float(np.ravel(op.at_arrays(*(np.array([x]) for x in args)))[0])
-        except (ArithmeticError, ValueError):
-            return math.nan
+MOST_TERMS = 6
+"""How many terms a sum shows, and how many names a list."""
 
 
 class Notation:
@@ -159,6 +31,25 @@ class Notation:
         """The formula in parentheses, which grow only around a fraction."""
         tall = self.latex and r"\frac" in formula
         return rf"\left({formula}\right)" if tall else f"({formula})"
+
+    def inside(self, label: str) -> str:
+        """A name in a larger formula."""
+        name = self.name(label)
+        return self.enclosed(name) if is_formula(label) else name
+
+    def slope(self, of: str, by: str) -> str:
+        """∂e/∂b."""
+        return self.derivative.format(self.inside(of), self.inside(by))
+
+    def local(self, user: str, node: str, held: Sequence[str]) -> str:
+        """∂c/∂b; but (∂e/∂b)|_c where e uses b directly and also through c, which is held."""
+        if not held:
+            return self.slope(user, node)
+        return self.direct.format(self.inside(user), self.inside(node), self.listed(held, ","))
+
+    def listed(self, labels: Iterable[str], comma: str = ", ") -> str:
+        """Names, with commas between them."""
+        return comma.join(few([*map(self.name, labels)], self.ellipsis, MOST_TERMS))
 
     def words(self, *pieces: str) -> str:
         """Words beside a formula, then a name, words, a name, …."""
@@ -193,23 +84,28 @@ def write(root: Symbol, notation: Notation, *, numbers: bool = False, digits: in
     >>> write((x + y) / (2 * y) - x, TEXT), write((x + y) / (2 * y) - x, TEXT, numbers=True)
     ('(x + y)/(2·y) - x', '(-2 + 3)/(2·3) - (-2)')
     """
-    done: dict[Symbol, Part] = {}
-    stack = [root]
-    while stack:
-        symbol = stack.pop()
+    text, tightness, *_ = _written(root, notation, {}, numbers, digits)
+    is_name = root.name is not None
+    return text if tightness >= 1 or is_name else notation.enclosed(text)  # (x > 0) = 1
+
+
+def _written(
+    root: Symbol,
+    notation: Notation,
+    done: dict[Symbol, Part],
+    numbers: bool = False,
+    digits: int = DIGITS,
+) -> Part:
+    for symbol in in_order(root):
         if symbol in done:
             continue
-        if waiting := [arg for arg in symbol.args if arg not in done]:
-            stack += [symbol, *waiting]
-        elif symbol.op is not None:
+        if symbol.op is not None:
             done[symbol] = _operation(symbol.op, [done[arg] for arg in symbol.args], notation)
         elif symbol.number is None or (symbol.constant is None and not numbers):
             done[symbol] = _name(symbol, notation)
         else:
             done[symbol] = number_written(symbol.number, notation, digits)
-    text, tightness, _ = done[root]
-    is_name = root.name is not None
-    return text if tightness >= 1 or is_name else notation.enclosed(text)  # (x > 0) = 1
+    return done[root]
 
 
 def _name(symbol: Symbol, notation: Notation) -> Part:
@@ -236,52 +132,24 @@ def number_written(x: float, notation: Notation, digits: int = DIGITS) -> Part:
     """A number, and how tightly it holds together."""
     text = notation.number(x, digits)
     if text.startswith("-"):
-        return _led(text, text, 9, notation)
+        return Part(text, 1.5, notation.enclosed, lead=text, rest=9)
     return Part(text, 2 if r"\cdot" in text else 4 if "^" in text else 9, notation.enclosed)
-
-
-class _Led(Part):
-    """What begins with a negative number: `-3·2`, which as a later term of a sum is `(-3)·2`."""
-
-    lead: str
-    """The number, as it is written."""
-    rest: float
-    """How tightly the formula holds together when its number is in parentheses."""
-
-    def __format__(self, needed: str) -> str:
-        if self.tightness >= float(needed or 0) or self.rest < float(needed or 0):
-            return super().__format__(needed)
-        return self.enclosed(self.lead) + self.text.removeprefix(self.lead)
-
-
-def _led(text: str, lead: str, rest: float, notation: Notation) -> Part:
-    part = _Led(text, 1.5, notation.enclosed)
-    part.lead = lead
-    part.rest = rest
-    return part
 
 
 def _operation(op: Op, parts: list[Part], notation: Notation) -> Part:
     """The formula: as tight as the operation's precedence, but 1.5 for what begins with -."""
+    if isinstance(op, WholeOp):
+        known = {Symbol(written=part.text): part for part in parts}
+        formula = op.formula(Symbol(written=notation.ellipsis), *known)
+        return _written(formula, notation, known)
     first, *others = parts
     if op.precedence == 1 and first.tightness == 1 and any(part.tightness == 1 for part in others):
         first = Part(notation.enclosed(first.text), 9)  # (a + b) + (c + d), not a + b + (c + d)
     if op.precedence == 2 and first.tightness == 2 and "/" in first.text and others:
-        first = Part(
-            notation.enclosed(first.text), 9
-        )  # (a/b)·c, which a/b·c does not say as clearly
+        first = Part(notation.enclosed(first.text), 9)  # (a/b)·c, clearer than a/b·c
     text = op.written([first, *others], latex=notation.latex)
     tightness = (op.latex_precedence if notation.latex else op.precedence) or 0
     if not text.startswith("-") or (tightness <= 1 and others):
         return Part(text, tightness, notation.enclosed)
-    if isinstance(first, _Led) and text.startswith(first.lead):
-        return _led(text, first.lead, tightness, notation)
-    return Part(text, 1.5, notation.enclosed)
-
-
-def differentiate(
-    op: Op, out: Symbol, args: Sequence[Symbol], wanted: Sequence[bool]
-) -> list[Symbol | None]:
-    """∂out/∂arg for each argument, as a textbook has it; None where no derivative flows."""
-    partials = op.differentiate(out, args, wanted, textbook=True)
-    return [p if p is None or isinstance(p, Symbol) else Symbol(number=float(p)) for p in partials]
+    lead = first.lead if text.startswith(first.lead) else ""
+    return Part(text, 1.5, notation.enclosed, lead, tightness)

@@ -21,9 +21,10 @@ from .draw import draw
 from .hooks import MATHML, hooked, sides
 from .javascript import Graph
 from .marks import marked
+from .notation import MOST_TERMS
 from .steps import Backward, Forward, check_root, forward, steps
 from .whole import visible
-from .writer import MOST_TERMS, Writer
+from .writer import Writer
 
 _SCRIPTS = ("functions.js", "page.js", "numbers.js", "spoken.js", "practice.js")
 

@@ -44,48 +44,69 @@ def visible(root: Value) -> list[Value]:
 
 def whole(node: Value) -> Whole | None:
     """What a node is the result of, if it is the last of nodes that are shown as one."""
-    find = _FINDERS.get(node.op.name) if node.op is not None else None
+    find = _FINDERS.get(node.op)
     return find(node) if find is not None else None
 
 
 # Finding them
 
 
+class _Share(NamedTuple):
+    """The place of a part among those of all z, which are shifted by their maximum."""
+
+    i: int
+    zs: tuple[Value, ...]
+    numbers: tuple[float, ...]
+
+
+def _share(part: Value, parts: Sequence[Value], op: Op) -> _Share | None:
+    """Where a part is among op(z_k, m) for each z_k, with m the maximum of them."""
+    places = [i for i, each in enumerate(parts) if each is part]
+    if not places or any(each.op is not op for each in parts):
+        return None
+    shift = part.args[1]
+    if shift.op is not ops.stop_gradient or shift.args[0].op is not ops.maximum:
+        return None
+    zs = tuple(each.args[0] for each in parts)
+    if any(each.args[1] is not shift for each in parts) or not _same(zs, shift.args[0].args):
+        return None
+    return _Share(places[0], zs, tuple(each.numbers[0] for each in parts))
+
+
 def _quotient(node: Value) -> Whole | None:
     """exp(z_i - m) / Σ exp(z_k - m)."""
     power, total = node.args
-    if total.op is not ops.sum or (i := _index(power, total.args)) is None:
-        return None
-    zs = _shifted(total.args, ops.exp_difference)
-    return zs and Whole(softmax_at(i, len(zs.args)), *zs[1:])
+    found = _share(power, total.args, ops.exp_difference) if total.op is ops.sum else None
+    return found and Whole(softmax_at(found.i, len(found.zs)), found.zs, found.numbers)
+
+
+def _logarithm(total: Value, part: Value) -> _Share | None:
+    """Of log Σ exp(z_k - m) and z_i - m."""
+    return _share(part, total.args, ops.sub) if total.op is functional.logsumexp else None
 
 
 def _difference(node: Value) -> Whole | None:
-    """Of log Σ exp(z_k - m) and z_i - m: a cross-entropy, or the other way round log p_i."""
+    """A cross-entropy, or the other way round log p_i."""
     left, right = node.args
-    total, part = (left, right) if left.op is functional.logsumexp else (right, left)
-    if total.op is not functional.logsumexp or (i := _index(part, total.args)) is None:
-        return None
-    zs = _shifted(total.args, ops.sub)
-    make = cross_entropy_to if total is left else log_softmax_at
-    return zs and Whole(make(i, len(zs.args)), *zs[1:])
+    make, found = cross_entropy_to, _logarithm(left, right)
+    if found is None:
+        make, found = log_softmax_at, _logarithm(right, left)
+    return found and Whole(make(found.i, len(found.zs)), found.zs, found.numbers)
 
 
 def _mixture(node: Value) -> Whole | None:
     """Σ y_k · -log p_k, without the classes whose y is the number 0."""
     count = len(node.args) // 2
     ys, logs = node.args[:count], node.args[count:]
-    parts = [_difference(each) if each.op is ops.sub else None for each in logs]
-    first = parts[0]
-    if first is None or any(part is None or not _same(part.args, first.args) for part in parts):
+    found = [_logarithm(*each.args) for each in logs if each.op is ops.sub]
+    shares = [each for each in found if each and found[0] and _same(each.zs, found[0].zs)]
+    if len(shares) < count:
         return None
-    indices = [i for part in parts if part and (i := _class_of(part.op)) is not None]
-    if len(indices) < count:
-        return None
-    numbers = node.numbers[:count]
-    sums_to_1 = all(y.op is constant for y in ys) and math.isclose(math.fsum(numbers), 1.0)
-    op = cross_entropy_of(tuple(indices), len(first.args), sums_to_1)
-    return Whole(op, (*ys, *first.args), (*numbers, *first.numbers))
+    (_, zs, numbers), *_ = shares
+    weights = node.numbers[:count]
+    sums_to_1 = all(y.op is constant for y in ys) and math.isclose(math.fsum(weights), 1.0)
+    op = cross_entropy_of(tuple(each.i for each in shares), len(zs), sums_to_1)
+    return Whole(op, (*ys, *zs), (*weights, *numbers))
 
 
 def _binary(node: Value) -> Whole | None:
@@ -102,11 +123,11 @@ def _binary(node: Value) -> Whole | None:
     return Whole(BINARY, (y, z), (left.numbers[0], won.numbers[0]))
 
 
-_FINDERS: dict[str, Callable[[Value], Whole | None]] = {
-    "div": _quotient,
-    "sub": _difference,
-    "dot": _mixture,
-    "add": _binary,
+_FINDERS: dict[Op | None, Callable[[Value], Whole | None]] = {
+    ops.div: _quotient,
+    ops.sub: _difference,
+    ops.dot: _mixture,
+    ops.add: _binary,
 }
 
 
@@ -118,32 +139,9 @@ def _complement(rest: Value, y: Value) -> bool:
     return rest.op is constant and y.op is constant and rest.data == 1 - y.data
 
 
-def _shifted(nodes: Sequence[Value], op: Op) -> Whole | None:
-    """The z of op(z, m) with m their maximum, for each of the nodes."""
-    if any(node.op is not op for node in nodes):
-        return None
-    shift = nodes[0].args[1]
-    if shift.op is not ops.stop_gradient or shift.args[0].op is not ops.maximum:
-        return None
-    zs = tuple(node.args[0] for node in nodes)
-    if any(node.args[1] is not shift for node in nodes) or not _same(zs, shift.args[0].args):
-        return None
-    return Whole(op, zs, tuple(node.numbers[0] for node in nodes))
-
-
 def _same(some: Sequence[Value], others: Sequence[Value]) -> bool:
     """Whether they are the same nodes; a number in a formula is a new constant at each use."""
     return len(some) == len(others) and all(
         x is y or (x.op is y.op is constant and x.data == y.data)
         for x, y in zip(some, others, strict=True)
     )
-
-
-def _index(node: Value, among: Sequence[Value]) -> int | None:
-    return next((i for i, each in enumerate(among) if each is node), None)
-
-
-def _class_of(op: Op | None) -> int | None:
-    """The class of a cross-entropy to one."""
-    name, _, i = (op.name if op else "").rpartition("_")
-    return int(i) if name == "cross_entropy" else None

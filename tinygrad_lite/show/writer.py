@@ -8,23 +8,27 @@ formula, such as 0·log(0) = 0, is not written.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..op import OPS
 from ..ops import maximum, minimum
-from .naming import DIGITS
-from .notation import Notation, Symbol, differentiate, evaluated, is_formula, write
+from .naming import DIGITS, few
+from .notation import MOST_TERMS, Notation, write
 from .steps import Arg, Backward, Forward, Term, held, reached
+from .symbol import Symbol, differentiate, evaluated
 from .textbook import WholeOp
 
-MOST_TERMS, MOST_PARTS, MOST_CLOSED_PARTS = 6, 60, 300
-"""How many terms a sum shows, and how many parts a local derivative or a closed form may have."""
+MOST_PARTS, MOST_CLOSED_PARTS = 60, 300
+"""How many parts a local derivative and a closed form may have."""
 ENOUGH = (DIGITS, 6, 9, 12, 17)
 """How many digits the numbers of a formula may get."""
 CLOSE = 2e-3
 """How far a formula at rounded numbers may be from the result, relative to it."""
+
+_EXTREMA = (maximum, minimum)
 
 
 class Writer:
@@ -38,6 +42,7 @@ class Writer:
         self.forward = {step.index: step for step in steps if isinstance(step, Forward)}
         self.backward = {step.index: step for step in steps if isinstance(step, Backward)}
         self.root = max(self.forward)
+        self._rest = Symbol(written=notation.ellipsis)
         self.sources = reached(self.forward.values(), self.forward)
 
     def depends(self, i: int, sources: Sequence[int]) -> bool:
@@ -46,31 +51,35 @@ class Writer:
 
     def value(self, step: Forward) -> list[str]:
         """c = a + b = 2 + 1 = 3."""
-        left = self._name(step.index, at_left=True)
+        left = self.notation.name(step.name)
+        if any(sign in step.name for sign in "=<>≤≥≠"):
+            left = self.notation.enclosed(left)
         if step.op is None or not step.args:
             return [left, self.notation.number(step.value)]
-        args = [_symbol(arg) for arg in step.args]
+        args = [*map(symbol_of, step.args)]
         shows = args if isinstance(step.op, WholeOp) else self._few_args(args, step.op.lists)
         return self._equation(left, Symbol(step.op, args), step.value, shows=Symbol(step.op, shows))
 
     def local(self, term: Term, node: int) -> list[str]:
         """∂e/∂c = d = 2: the derivative of a user of the node, by the rule of its operation."""
-        symbol = self._local[term.user].get(node)
-        return self._equation(self._local_name(term.user, node), symbol, term.partial)
+        left = self._local_name(term.user, node)
+        if self.forward[term.user].op in _EXTREMA:  # which is chosen is said in a remark
+            return [left, self.notation.number(term.partial)]
+        return self._equation(left, self._local[term.user][node], term.partial)
 
     def remark(self, term: Term, node: int) -> str:
         """What is to be said beside a local derivative: which argument was chosen, what is held."""
         user = self.forward[term.user]
         name = self.notation.name
-        if user.op is maximum or user.op is minimum:
-            chosen = {name(arg.name): None for arg in user.args if arg.number == user.value}
+        if user.op in _EXTREMA:
+            chosen = {arg.name: None for arg in user.args if arg.number == user.value}
             what = "largest" if user.op is maximum else "smallest"
             verb = "are" if len(chosen) > 1 else "is"
-            return self.notation.words(f"the {what} {verb} ", self._listed(list(chosen)))
-        others = [name(each) for each in held(user, node, self.sources)]
+            return self.notation.words(f"the {what} {verb} ", self.notation.listed(chosen))
+        others = held(user, node, self.sources)
         if not others:
             return ""
-        names = self._listed(others)
+        names = self.notation.listed(others)
         mine, its = name(user.name), name(self.forward[node].name)
         return self.notation.words(
             "with ", names, " held fixed: ", mine, " uses ", its, " directly and through ", names
@@ -86,8 +95,8 @@ class Writer:
         left = self.derivative(step.index)
         if not products:
             return [left, self.notation.number(step.adjoint)]
-        few = _few(products, self._ellipsis())
-        return self._equation(left, _sum(products), step.adjoint, shows=_sum(few))
+        shows = _sum(few(products, self._rest, MOST_TERMS))
+        return self._equation(left, _sum(products), step.adjoint, shows=shows)
 
     def closed(self, node: int) -> list[str]:
         """∂e/∂b = (b + 1) + (a + b) = (1 + 1) + (2 + 1) = 5: from the leaves alone.
@@ -108,12 +117,12 @@ class Writer:
 
     def derivative(self, node: int) -> str:
         """∂e/∂b, of the root."""
-        return self.notation.derivative.format(self._name(self.root), self._name(node))
+        return self.notation.slope(self.forward[self.root].name, self.forward[node].name)
 
     def _equation(
         self,
         left: str,
-        symbol: Symbol | None,
+        symbol: Symbol,
         result: float,
         *,
         shows: Symbol | None = None,
@@ -121,33 +130,19 @@ class Writer:
     ) -> list[str]:
         """The sides; of the formula as it `shows`, if that is shorter than what it computes."""
         shows = symbol if shows is None else shows
-        sides = []
-        if symbol is not None and shows is not None and shows.parts <= most:
+        sides = [left]
+        if shows.parts <= most:
             digits = DIGITS if self.notation.follows else _enough(symbol, result)
             if digits is not None:
-                sides = [
-                    write(shows, self.notation),
-                    write(shows, self.notation, numbers=True, digits=digits),
-                ]
-        return _distinct(left, *sides, self.notation.number(result))
-
-    def _name(self, i: int, *, at_left: bool = False) -> str:
-        label = self.forward[i].name
-        name = self.notation.name(label)
-        unclear = is_formula(label) and (not at_left or any(sign in label for sign in "=<>≤≥≠"))
-        return self.notation.enclosed(name) if unclear else name
+                sides.append(write(shows, self.notation))
+                sides.append(write(shows, self.notation, numbers=True, digits=digits))
+        sides.append(self.notation.number(result))
+        return [side for side, _ in itertools.groupby(sides)]
 
     def _local_name(self, user: int, node: int) -> str:
-        """∂c/∂b; but (∂e/∂b)|_c where e uses b directly and also through c, which is held."""
-        others = [self.notation.name(name) for name in held(self.forward[user], node, self.sources)]
-        if not others:
-            return self.notation.derivative.format(self._name(user), self._name(node))
-        return self.notation.direct.format(
-            self._name(user), self._name(node), ",".join(_few(others, self.notation.ellipsis))
-        )
-
-    def _listed(self, names: Sequence[str]) -> str:
-        return ", ".join(_few(names, self.notation.ellipsis))
+        step = self.forward[user]
+        others = held(step, node, self.sources)
+        return self.notation.local(step.name, self.forward[node].name, others)
 
     def _product(self, term: Term, node: int) -> Symbol:
         """A term; where the user is the root its adjoint, 1, goes without saying."""
@@ -156,15 +151,12 @@ class Writer:
             return partial
         return Symbol(written=self.derivative(term.user), number=term.adjoint) * partial
 
-    def _ellipsis(self) -> Symbol:
-        return Symbol(written=self.notation.ellipsis)
-
     def _few_args(self, args: Sequence[Symbol], lists: int) -> list[Symbol]:
         """The arguments, of which each sequence has at most `MOST_TERMS`."""
         count = max(lists, 1)
         each = len(args) // count
         parts = (args[i * each : (i + 1) * each] for i in range(count))
-        return [symbol for part in parts for symbol in _few(part, self._ellipsis())]
+        return [symbol for part in parts for symbol in few(part, self._rest, MOST_TERMS)]
 
     @functools.cached_property
     def _local(self) -> dict[int, dict[int, Symbol]]:
@@ -179,10 +171,8 @@ class Writer:
         found: dict[int, dict[int, Symbol]] = {}
         for i, step in self.forward.items():
             out = Symbol(name=step.name, number=step.value)
-            partials = _by_arg(step, out, [_symbol(arg) for arg in step.args])
+            partials = _by_arg(step, out, [*map(symbol_of, step.args)])
             found[i] = {node: _renamed(symbol, wholes) for node, symbol in partials.items()}
-            if step.op is maximum or step.op is minimum:
-                found[i] = {}  # which is chosen is said in a remark
         return found
 
     @functools.cached_property
@@ -191,7 +181,7 @@ class Writer:
         values: dict[int, Symbol] = {}
         args: dict[int, list[Symbol]] = {}
         for i, step in self.forward.items():
-            args[i] = [_symbol(arg) if arg.constant else values[arg.index] for arg in step.args]
+            args[i] = [symbol_of(arg) if arg.constant else values[arg.index] for arg in step.args]
             named = Symbol(name=step.name, number=step.value)
             values[i] = Symbol.apply(step.op, args[i]) if step.op and step.args else named
         terms: dict[int, list[Symbol]] = {i: [] for i in self.forward}
@@ -199,14 +189,13 @@ class Writer:
         adjoints: dict[int, Symbol] = {}
         for i, step in reversed(self.forward.items()):
             adjoints[i] = _total(reversed(terms[i]))
-            if not terms[i]:
-                continue
             for node, partial in _by_arg(step, values[i], args[i]).items():
                 terms[node].append(adjoints[i] * partial)
         return adjoints
 
 
-def _symbol(arg: Arg) -> Symbol:
+def symbol_of(arg: Arg) -> Symbol:
+    """An argument by its name, or as a number if it is one."""
     return Symbol(name=None if arg.constant else arg.name, number=arg.number)
 
 
@@ -215,7 +204,7 @@ def _by_arg(step: Forward, out: Symbol, args: Sequence[Symbol]) -> dict[int, Sym
     if step.op is None or not args:
         return {}
     partials: list[Any]
-    if step.op is maximum or step.op is minimum:
+    if step.op in _EXTREMA:
         partials = [
             None if arg.partial is None else Symbol(number=arg.partial) for arg in step.args
         ]
@@ -245,14 +234,6 @@ def _sum(terms: Sequence[Symbol]) -> Symbol:
     if len(terms) == 1:
         return terms[0]
     return Symbol(OPS["sum"], terms) if terms else Symbol(number=0.0)
-
-
-def _few(items: Sequence[Any], rest: Any) -> list[Any]:
-    return [*items] if len(items) <= MOST_TERMS else [*items[: MOST_TERMS - 2], rest, items[-1]]
-
-
-def _distinct(*sides: str) -> list[str]:
-    return [side for i, side in enumerate(sides) if i == 0 or side != sides[i - 1]]
 
 
 def _enough(symbol: Symbol, result: float) -> int | None:

@@ -16,10 +16,18 @@ class Part(NamedTuple):
     text: str
     tightness: float
     enclosed: Callable[[str], str] = "({})".format
+    lead: str = ""
+    """The negative number it begins with: `-3·2`, which as a later term of a sum is `(-3)·2`."""
+    rest: float = 0.0
+    """How tightly it holds together when that number is in parentheses."""
 
     def __format__(self, needed: str) -> str:
         """As a template's `{0:2}` asks: in parentheses if it holds less tightly than that."""
-        return self.text if self.tightness >= float(needed or 0) else self.enclosed(self.text)
+        if self.tightness >= float(needed or 0):
+            return self.text
+        if self.lead and self.rest >= float(needed):
+            return self.enclosed(self.lead) + self.text.removeprefix(self.lead)
+        return self.enclosed(self.text)
 
 
 def fill(template: Template, name: str, args: Sequence[str | Part], *, latex: bool) -> str:
@@ -31,5 +39,7 @@ def fill(template: Template, name: str, args: Sequence[str | Part], *, latex: bo
     parts = [Part(arg, math.inf) if isinstance(arg, str) else arg for arg in args]
     if template is None:
         function = rf"\mathrm{{{name}}}".replace("_", r"\_") if latex else name
-        return f"{function}({', '.join(map(format, parts))})"
+        inside = ", ".join(map(format, parts))
+        tall = r"\frac" in inside
+        return rf"{function}\left({inside}\right)" if tall else f"{function}({inside})"
     return template.format(*parts) if isinstance(template, str) else template(parts)
