@@ -180,7 +180,7 @@ def _scattered(graph: Graph, places: Sequence[Sequence[Row]]) -> Rows:
 def _back_operation(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterator[Term]:
     args = out.operands
     wanted = [sweep.active[arg.index] for arg in args]
-    size = max([out.k, *[arg.k for arg in args]]) * max([out.n, *[arg.n for arg in args]])
+    size = max([out.size, *[arg.size for arg in args]])
     found = terms(sweep.graph, out.op, adjoint, out, args, wanted)  # type: ignore[arg-type]  # it has one
     for arg, rows in zip(args, found, strict=True):
         if rows is not None:

@@ -61,7 +61,8 @@ class _Writer:
         self.piled = piled
         self.places = places
         self.slots: dict[Slot, int] = {}
-        self.known: dict[tuple[Rows, Shape | None], int] = {}
+        self.single: dict[Rows, int] = {}
+        """The slots of what is one row, by itself, or a number."""
         self.code: tuple[list[Instruction], ...] = ([], [], [])
         self.filled: list[tuple[bool, int, list[float]]] = []
         self.inputs: list[tuple[int, int, bool]] = []
@@ -100,17 +101,10 @@ class _Writer:
         return self.places.start[base] + offset
 
     def place(self, node: Rows, shape: Shape | None) -> int:
-        """All rows of a node, in a shape; without one, one row by itself, or a number."""
-        if (node, shape) not in self.known:
-            self.known[node, shape] = self.slot(self.described(node, shape))
-        return self.known[node, shape]
-
-    def described(self, node: Rows, shape: Shape | None) -> Slot:
-        if shape is None and node.number is not None:
-            return Number(node.number.hex())
-        varying = node.phase == VARYING
-        alone = (-1,) if varying else ()
-        return Place(varying, self.first(node), node.size, alone if shape is None else shape)
+        """All rows of a node, in a shape; without one, what is one row by itself."""
+        if shape is None:
+            return self.single[node]
+        return self.slot(Place(node.phase == VARYING, self.first(node), node.size, shape))
 
     def rows(self, first: int, size: int, *, varying: bool) -> int:
         """Rows of memory."""
@@ -121,6 +115,10 @@ class _Writer:
     def write(self, node: Rows) -> None:
         """What computes a node; rows of another are there."""
         function = node.function
+        if node.number is not None:
+            self.single[node] = self.slot(Number(node.number.hex()))
+        elif node.size == 1:
+            self.single[node] = self.place(node, (-1,) if node.phase == VARYING else ())
         if function == "pick":
             self.pick(node)
         elif function in LEAVES:
@@ -211,6 +209,8 @@ def shapes(node: Rows) -> list[Shape | None]:
     if node.function in OF_LISTS:  # along the last axis but that of the points
         k, n = node.size, x.size // node.size
         return [*[(n, -1) if k == 1 else (k, n, -1)] * len(args), (-1,) if k == 1 else (k, -1)]
+    if node.size == 1:
+        return [None] * (len(args) + 1)
     flat = all(arg.size == 1 or arg.size == node.size for arg in args)
     return [
         None if each.size == 1 else (each.size, -1) if flat else (each.k, each.n, -1)

@@ -84,6 +84,7 @@ def np() -> Any:
     return kernels().np
 
 
+@functools.cache
 def kernel(function: str | Op) -> Callable[..., Any]:
     """The function of that name; of an operation without an array form, one for each element."""
     if isinstance(function, str):

@@ -106,10 +106,10 @@ def allocated(
         if each.phase == VARYING and each not in alone:
             dying[now].append(each)
     for now, node in enumerate(order):
-        over, base = dying[now], home[node][0]
+        over, base = dying.get(now, []), home[node][0]
         if base not in start and (base.number is None or base in piled):
             size = base.size
-            if base is node and node.function not in NOT_IN_PLACE:
+            if over and base is node and node.function not in NOT_IN_PLACE:
                 free[size] += [start[each] for each in over if each.size == size and each in start]
                 over = [each for each in over if each.size != size or each not in start]
             if base.phase != VARYING:
