@@ -340,7 +340,7 @@ def test_a_list_of_no_inputs_and_half_a_thread_are_refused():
     x = Value(1.0)
     with pytest.raises(ValueError, match="compile: expected at least one Value in each list of inputs, got none"):
         compile(x * x, [x, []])
-    with pytest.raises(ValueError, match=r"program: expected a whole number of threads >= 1, got 1\.5"):
+    with pytest.raises(TypeError, match=r"program: expected threads to be a whole number >= 1, got 1\.5"):
         compile(x * x, [x])(np.ones(100_000), threads=1.5)
 
 
@@ -684,7 +684,7 @@ def test_compile_says_what_is_wrong_with_its_arguments():
         compile(a * 3, [a, (a * 3).args[1]])
     with pytest.raises(ValueError, match="program: expected reduction 'mean' or 'sum', got 'max'"):
         compile(product, [a]).backward([1.0], reduction="max")
-    with pytest.raises(ValueError, match="program: expected a whole number of threads >= 1, got 0"):
+    with pytest.raises(ValueError, match="program: expected threads to be a whole number >= 1, got 0"):
         compile(product, [a])([1.0], threads=0)
     with pytest.raises(TypeError, match="compile: expected float64 or float32 as dtype, got 'int64'"):
         compile(product, [a], dtype=int)

@@ -28,7 +28,7 @@ def terms(
     here = dict(zip(leaves, given, strict=True))
     for node in nodes:
         if node.number is None:
-            here[node] = graph.elementwise(node.function, tuple([here[arg] for arg in node.args]))
+            here[node] = graph.elementwise(node.function, *[here[arg] for arg in node.args])
         else:
             here[node] = graph.constant(node.number)
     return [None if each is None else here[each] for each in found]

@@ -110,12 +110,6 @@ def at_numbers(function: str | Op, numbers: Sequence[Any]) -> float:
     return float(out[0])
 
 
-def check_count(name: str, what: str, x: Any) -> None:
-    """Raise ValueError unless `x` is a whole number, 1 or more."""
-    if not hasattr(x, "__index__") or x < 1:
-        raise ValueError(f"{name}: expected a whole number of {what} >= 1, got {x!r}")
-
-
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """No garbage collection meanwhile: for what makes many objects and no cycles that it drops.

@@ -33,13 +33,14 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..support.checks import check_whole
 from ..value import Value
 from . import answers, dask
 from .answers import Form, Kind
 from .checks import check_graph, check_parameters, shape_of
 from .directions import along, columns, lost, unit_directions
 from .instruct import planned
-from .kernels import check_count, np, packed, uncollected
+from .kernels import np, packed, uncollected
 from .plan import Plan
 from .points import Group, Points, Shape, real_numbers
 from .roll import rolled
@@ -303,7 +304,7 @@ class Program:
         directions: Sequence[Group] = (), out: Sequence[Any] | None = None,
     ) -> Replayed:  # fmt: skip
         """What a call of a kind gives. This is the one seam for what schedules calls elsewhere."""
-        check_count("program", "threads", threads)
+        check_whole("program", "threads", threads)
         numbers = self._numbers() if numbers is None else numbers
         if dask.is_lazy(arrays):
             return Replayed(*dask.replayed(self, kind, arrays, threads, numbers, out))

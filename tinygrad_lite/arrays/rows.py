@@ -48,8 +48,8 @@ class Rows(Operand):
     ) -> None:  # fmt: skip
         self.graph = graph
         self.index = len(graph.nodes)
-        self.function = function
-        self.args = args
+        self.function: str | Op = function
+        self.args: tuple[Rows, ...] = args
         self.detail = detail
         self.k, self.n, self.size = k, n, k * n
         self.phase = phase
@@ -182,12 +182,12 @@ class Graph:
             name = "add" if op is ops.dot else str(op.array)
             if len(args) == 1:
                 return self.reduced(name, args[0])
-            return functools.reduce(lambda x, y: self.elementwise(name, (x, y)), args)
+            return functools.reduce(functools.partial(self.elementwise, name), args)
         if op.array is None or type(op.array) is str:
-            return self.elementwise(op.array or op, tuple(args))
+            return self.elementwise(op.array or op, *args)
         return cast("Rows", op.array(*args))  # type: ignore[operator]  # a rule
 
-    def elementwise(self, function: str | Op, args: tuple[Rows, ...]) -> Rows:
+    def elementwise(self, function: str | Op, *args: Rows) -> Rows:
         """A NumPy function of Rows that broadcast, or its equal: x for 1·x, a number of numbers."""
         numbers = [arg.number for arg in args]
         if None not in numbers:
@@ -204,11 +204,11 @@ class Graph:
 
     def times(self, x: Rows, y: Rows) -> Rows:
         """A product."""
-        return self.elementwise("multiply", (x, y))
+        return self.elementwise("multiply", x, y)
 
     def plus(self, x: Rows | None, y: Rows) -> Rows:
         """A sum, of which the first part may be missing yet."""
-        return y if x is None else self.elementwise("add", (x, y))
+        return y if x is None else self.elementwise("add", x, y)
 
     def reduced(self, name: str, x: Rows, k: int | None = None) -> Rows:
         """The rows of x in k rows, n that follow each other added up (or the like) by default."""

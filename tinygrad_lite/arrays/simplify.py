@@ -11,71 +11,55 @@ if typing.TYPE_CHECKING:
     from ..op import Op
     from .rows import Graph, Rows
 
+Args = tuple["Rows", ...]
 Numbers = Sequence[float | None]
 
 
-def _multiply(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+def _multiply(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
     for x, factor, y in zip(args, numbers, args[::-1], strict=True):
         if factor == 1.0:
             return y
         if factor == -1.0:
-            return graph.elementwise("negative", (y,))
+            return graph.elementwise("negative", y)
         if x.function == "negative" and x.size >= y.size:
-            return graph.elementwise("negative", (graph.times(x.args[0], y),))
+            return graph.elementwise("negative", graph.times(x.args[0], y))
     return None
 
 
-def _add(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+def _add(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
     for x, y in (args, args[::-1]):
         if y.function == "negative":
-            return graph.elementwise("subtract", (x, y.args[0]))
+            return graph.elementwise("subtract", x, y.args[0])
     return None
 
 
-def _divide(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+def _divide(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
     if args[0].function == "negative":
-        return graph.elementwise(
-            "negative", (graph.elementwise("divide", (args[0].args[0], args[1])),)
-        )
+        quotient = graph.elementwise("divide", args[0].args[0], args[1])
+        return graph.elementwise("negative", quotient)
     return args[0] if numbers[1] == 1.0 else None
 
 
-def _power(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+def _power(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
     x, exponent = args[0], numbers[1]
     if exponent == 1.0:  # x**0 stays: its derivative is 0, and 0·inf below it nan, as in backward
         return x
     if exponent == 2.0:
-        return graph.elementwise("square", (x,))
+        return graph.elementwise("square", x)
     if exponent == 3.0:
-        return graph.times(graph.elementwise("square", (x,)), x)
-    return graph.elementwise("divide", (graph.constant(1.0), x)) if exponent == -1.0 else None
+        return graph.times(graph.elementwise("square", x), x)
+    return graph.elementwise("divide", graph.constant(1.0), x) if exponent == -1.0 else None
 
 
-def _negative(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
-    return args[0].args[0] if args[0].function == "negative" else None
-
-
-def _subtract(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
-    return args[0] if numbers[1] == 0.0 else None
-
-
-def _not_equal(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
-    return args[0] if numbers[1] == 0.0 and args[0].function in COMPARISONS else None
-
-
-def _positive(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
-    return args[0]
-
-
-def _where(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+def _where(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
     """A choice by a comparison, which then need not become numbers."""
     condition, *choices = args
     if condition.function not in COMPARISONS:
         return None
-    return graph.elementwise(f"where.{condition.function}", (*condition.args, *choices))
+    return graph.elementwise(f"where.{condition.function}", *condition.args, *choices)
 
 
-def _exp(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
+def _exp(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
     """1/exp(-x) where exp(-x) is there already: σ(x) and σ(-x) need one exponential."""
     x = args[0]
     opposite = (
@@ -84,18 +68,22 @@ def _exp(graph: Graph, args: tuple[Rows, ...], numbers: Numbers) -> Rows | None:
         else graph.known.get(("negative", None, x.k, x.n, x.index))
     )
     there = None if opposite is None else graph.known.get(("exp", None, x.k, x.n, opposite.index))
-    return None if there is None else graph.elementwise("divide", (graph.constant(1.0), there))
+    return None if there is None else graph.elementwise("divide", graph.constant(1.0), there)
 
 
-SHORTER: dict[str | Op, Callable[[Graph, tuple[Rows, ...], Numbers], Rows | None]] = {
+SHORTER: dict[str | Op, Callable[[Graph, Args, Numbers], Rows | None]] = {
     "multiply": _multiply,
     "add": _add,
     "divide": _divide,
     "power": _power,
     "exp": _exp,
-    "positive": _positive,
     "where": _where,
-    "negative": _negative,
-    "subtract": _subtract,
-    "not_equal": _not_equal,
+    "positive": lambda _, args, numbers: args[0],
+    "negative": lambda _, args, numbers: (
+        args[0].args[0] if args[0].function == "negative" else None
+    ),
+    "subtract": lambda _, args, numbers: args[0] if numbers[1] == 0.0 else None,
+    "not_equal": lambda _, args, numbers: (
+        args[0] if numbers[1] == 0.0 and args[0].function in COMPARISONS else None
+    ),
 }
