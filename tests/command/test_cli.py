@@ -305,7 +305,7 @@ def test_an_argument_that_is_not_utf_8_is_a_clean_error() -> None:
     assert b"Traceback" not in failed.stderr
 
 
-@pytest.mark.parametrize("argv", [["-h"], WORKSHEET])
+@pytest.mark.parametrize("argv", [["-h"], WORKSHEET, ["+".join(["a"] * 1_000), "a=1", "--explain"]], ids=["help", "short", "long"])
 def test_a_closed_pipe_is_quiet(argv: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -104,8 +104,9 @@ def test_a_user_writes_an_optimizer_as_a_rule() -> None:
 
     p, q = Value(1.0), Value(1.0)
     (p * p - q).backward()
-    Signs([p, q], 0.25).step()
-    assert (p.data, q.data) == (0.75, 1.25)
+    signs = Signs([p, q], 0.25)
+    signs.step()
+    assert (p.data, q.data, signs.weight_decay) == (0.75, 1.25, 0.0)
 
 
 def test_a_gradient_is_clipped_as_a_whole() -> None:

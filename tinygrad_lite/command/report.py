@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -87,8 +86,6 @@ def print_text(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        with suppress(OSError):  # or Python would try, and complain, again on its way out
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         closed = isinstance(error, BrokenPipeError)
         message = "" if closed else f"cannot print the answer: {error.strerror}"
         raise PrintError(message) from None
