@@ -11,9 +11,7 @@ from .parameters import gradient, leaves
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+    from .parameters import Array
 
 
 def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:

@@ -11,9 +11,7 @@ from ..value import Value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+    from .parameters import Array
 
 
 def checked_arrays(name: str, data: Sequence[Any], inputs: Sequence[Any]) -> list[Array]:

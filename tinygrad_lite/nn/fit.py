@@ -20,12 +20,10 @@ from .progress import bar_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from .optimizers import State
+    from .parameters import Array
+    from .progress import History
 
-    Array = NDArray[Any]
-    History = dict[str, list[float]]
     OnEpoch = Callable[[int, History, Optimizer], Any]
 
 

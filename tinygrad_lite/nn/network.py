@@ -20,9 +20,8 @@ from ..value import Value, constant_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from .parameters import Array
 
-    Array = NDArray[Any]
     Numbers = Sequence[Any] | Array
     Activation = str | Callable[[Any], Any] | None
 

@@ -13,9 +13,8 @@ from .parameters import gradient, leaves, read, write
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+    from .parameters import Array
 
-    Array = NDArray[Any]
     State = dict[str, Any]
 
 

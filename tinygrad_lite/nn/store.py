@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
-    from numpy.typing import NDArray
-
     from .optimizers import Optimizer, State
-
-    Array = NDArray[Any]
+    from .parameters import Array
 
 OF_OPTIMIZER = "optimizer/"
 """How the names of an optimizer's arrays begin."""
