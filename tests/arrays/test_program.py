@@ -373,6 +373,16 @@ def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():
             program.loss_and_grad(numbers, xs, ys)
 
 
+def test_threads_give_the_same_sums_in_every_call():
+    w, x = Value(0.3), Value(1.0)
+    program = compile(tl.tanh(w * x), [x])
+    points = np.random.default_rng(0).normal(size=200_000)
+    alone, slope = program.loss_and_grad([0.3], points)
+    found = [program.loss_and_grad([0.3], points, threads=3) for _ in range(5)]
+    assert {(loss, gradient[0]) for loss, gradient in found} == {(found[0][0], found[0][1][0])}
+    np.testing.assert_allclose([found[0][0], found[0][1][0]], [alone, slope[0]], rtol=1e-11)
+
+
 def test_a_graph_without_inputs_has_parameters_only():
     w = Value(3.0)
     program = compile(w * w, [])

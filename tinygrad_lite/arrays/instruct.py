@@ -32,7 +32,7 @@ def planned(graph: Graph, results: Sequence[Rows], totals: Rows | None) -> Plan:
     """The instructions that compute results at each point, and totals once."""
     wanted = [*results, *([] if totals is None else [totals])]
     order = graph.reached(wanted)
-    order.sort(key=_is_no_input)  # inputs are there before all else
+    order.sort(key=lambda node: node.function != "input")  # inputs are there before all else
     home = homes(order)
     taken = piled(order, home)
     direct = direct_results(results, home, taken)
@@ -47,10 +47,6 @@ def planned(graph: Graph, results: Sequence[Rows], totals: Rows | None) -> Plan:
     for node in order:
         writer.write(node)
     return writer.plan(order, results, totals, direct)
-
-
-def _is_no_input(node: Rows) -> bool:
-    return node.function != "input"
 
 
 class _Writer:

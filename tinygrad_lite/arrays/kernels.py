@@ -30,7 +30,7 @@ class Kernels:
             "copy": np.positive,
             "maximum": lambda x, y, out: np.maximum(x, y, out=out),
             "minimum": lambda x, y, out: np.minimum(x, y, out=out),
-            "where": lambda condition, *more: _select(np, np.not_equal(condition, 0), *more),
+            "where": lambda condition, *more: _select(np, np.not_equal, condition, 0, *more),
             "take": lambda x, indices, out: take(x, indices, 0, out, "clip"),
             "move": _move,
             "matmul": dot,  # the same, and a microsecond faster
@@ -42,7 +42,7 @@ class Kernels:
         for name, function in (("add", np.add), ("maximum", np.maximum), ("minimum", np.minimum)):
             self.named[f"{name}.reduce"] = functools.partial(_reduce, function.reduce)
         for name in COMPARISONS:
-            self.named[f"where.{name}"] = functools.partial(_select_where, np, getattr(np, name))
+            self.named[f"where.{name}"] = functools.partial(_select, np, getattr(np, name))
 
     def ones_for(self, x: Any) -> Any:
         """As many ones as `x` has columns, out of one array for all."""
@@ -56,16 +56,12 @@ def _move(sources: Any, targets: Any, rows: Any) -> None:
     rows[targets] = rows[sources]
 
 
-def _select_where(np: Any, holds: Any, x: Any, y: Any, *more: Any) -> None:
-    _select(np, holds(x, y), *more)
-
-
-def _select(np: Any, chosen: Any, x: Any, y: Any, out: Any) -> None:
-    """x where chosen, else y, by the bits: np.where branches, four times as slow if mixed."""
+def _select(np: Any, holds: Any, x: Any, y: Any, chosen: Any, others: Any, out: Any) -> None:
+    """What is chosen where it holds, by the bits: np.where branches, four times as slow, mixed."""
     bits = np.int64 if out.dtype.itemsize == 8 else np.int32
-    others, out = y.view(bits), out.view(bits)
-    np.bitwise_xor(x.view(bits), others, out)
-    np.multiply(out, chosen, out)
+    others, out = others.view(bits), out.view(bits)
+    np.bitwise_xor(chosen.view(bits), others, out)
+    np.multiply(out, holds(x, y), out)
     np.bitwise_xor(out, others, out)
 
 

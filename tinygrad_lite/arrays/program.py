@@ -69,8 +69,8 @@ class Program:
     Called with one array for each input, it gives the output at every point: arrays broadcast as in
     NumPy, a list of k inputs is an array of shape (…, k). Other leaves are parameters, whose `data`
     is read at each call. With `threads`, blocks of points are worked on in parallel; sums may then
-    differ in the last bits from call to call. `print` shows the instructions, `len` counts them. A
-    Program can be pickled, and threads may call it at once.
+    differ in the last bits from those of one thread. `print` shows the instructions, `len` counts
+    them. A Program can be pickled, and threads may call it at once.
 
     >>> a, b = Value(2.0), Value(1.0)
     >>> program = compile(a * b + a, [a, b])
