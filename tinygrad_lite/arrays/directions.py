@@ -26,10 +26,10 @@ def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:
 
 def columns(moved: Any, groups: Sequence[Group]) -> list[Any]:
     """What unit directions gave, by groups: of an array along the last axes."""
-    found, first = [], 0
+    moved, found, first = np().moveaxis(moved, 0, -1), [], 0
     for group in groups:
-        part = np().moveaxis(moved[first : first + group.size], 0, -1)
-        found.append(part.reshape((*part.shape[:-1], *group.tail)))
+        part = moved[..., first : first + group.size]
+        found.append(part.reshape((*moved.shape[:-1], *group.tail)))
         first += group.size
     return found
 
