@@ -10,13 +10,12 @@ put another number in its place.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from .latex import addends
-from .mathml import CLEAN, END, HOOK, START, WORDS, held, math
+from .mathml import CLEAN, ELEMENT, END, HOOK, START, held, math, name
 from .naming import DIGITS
-from .notation import LATEX
+from .notation import LATEX, Latex
 from .steps import Backward, Forward
 
 
@@ -56,24 +55,19 @@ def _backward(step: Backward) -> Backward:
     return step._replace(adjoint=Hooked(step.adjoint, f"a{step.index}"), terms=terms)
 
 
-_LETTER = re.compile(r"([A-Za-z]+|[α-ωΓ-Ω])(_?\d+|_[A-Za-z]+|[₀-₉]+)?")
-
-
-class _MathML(type(LATEX)):  # type: ignore[misc]  # whatever class LaTeX's is
+class _MathML(Latex):
     """As LaTeX, with a hook for each number that has a key."""
 
     follows = True
 
     @staticmethod
     def name(label: str) -> str:
-        if _LETTER.fullmatch(label):
-            return str(LATEX.name(label))
-        return WORDS.format(label.translate(CLEAN))
+        return ELEMENT.format(name(label.translate(CLEAN)))
 
     @staticmethod
     def number(x: float, digits: int = DIGITS) -> str:
         if not isinstance(x, Hooked):
-            return str(LATEX.number(x, digits))
+            return LATEX.number(x, digits)
         # The sign says to who sets parentheses that the number may be negative.
         return f"-{START}{x.key} {float(x)!r}{END}"
 
@@ -102,4 +96,4 @@ def _repeats(side: str, result: str) -> bool:
 
 
 def _plain(side: str) -> str:
-    return HOOK.sub(lambda found: str(LATEX.number(held(found)[1])), side)
+    return HOOK.sub(lambda found: LATEX.number(held(found)[1]), side)

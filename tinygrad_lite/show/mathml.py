@@ -1,23 +1,21 @@
-"""The LaTeX that templates and names are written in, read and given as MathML.
+"""The LaTeX that templates are written in, read and given as MathML, which browsers draw.
 
-Browsers draw MathML by themselves. What the reader does not know is a name. In place of a number
-there may be a hook, see `hooks.py`, and in place of a name a text, which is taken as it is.
+What the reader does not know is a name. There may be elements of MathML in it, which stay as they
+are, and in place of a number a hook, see `hooks.py`.
 """
 
 from __future__ import annotations
 
-import functools
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from .latex import GREEK
 from .naming import shown
 
 START, END = "\ue000", "\ue001"
 """Around a hook, in characters for private use, which are taken out of every name."""
-WORDS = "\ue002{}\ue003"
-"""A name that is no letter with an index: it is text, whatever it holds."""
+ELEMENT = "\ue002{}\ue003"
 CLEAN = dict.fromkeys(range(0xE000, 0xE004), "�")
 # A number may turn negative: where that would need parentheses it has them, shown if it is.
 # Parentheses after a name or a brace are those of a call.
@@ -59,10 +57,26 @@ def number(x: float, *, tight: bool = False) -> str:
     return f"({written})" if tight and (e or written.startswith(_MINUS)) else written
 
 
-def _hook(found: re.Match[str]) -> str:
-    key, x = held(found)
-    tight = " data-t" if found["tight"] else ""
-    return f"<mn data-n={key}{tight}>{number(x, tight=bool(tight))}</mn>"
+def name(label: str) -> str:
+    """A name: a letter with an index, in as few bytes as a browser draws alike, or text.
+
+    >>> name("w_2"), name("σ_max"), name("loss")
+    ('<mi>𝑤₂</mi>', '<msub><mi>𝜎</mi><mtext>max</mtext></msub>', '<mtext>loss</mtext>')
+    """
+    found = re.fullmatch(r"([A-Za-zα-ωΓ-Ω])(?:_?(\d+|[₀-₉]+)|_([A-Za-z]+))?", label)
+    if not found:
+        return f"<mtext>{html.escape(label)}</mtext>"
+    letter, index, word = found.groups()
+    base = f"<mi>{_italic(letter)}{(index or '').translate(_INDICES)}</mi>"
+    return f"<msub>{base}<mtext>{word}</mtext></msub>" if word else base
+
+
+def _italic(letter: str) -> str:
+    """The letter that a browser draws for a variable of one letter, for names of several signs."""
+    for first, last, italic in (("a", "z", "𝑎"), ("A", "Z", "𝐴"), ("α", "ω", "𝛼")):
+        if first <= letter <= last and letter != "h":
+            return chr(ord(letter) - ord(first) + ord(italic))
+    return "ℎ" if letter == "h" else letter
 
 
 _MINUS = "−"
@@ -75,21 +89,26 @@ _LETTERS = {word: char for char, word in GREEK.items()} | {
     "partial": "∂", "infty": "∞", "ell": "ℓ", "varepsilon": "ε", "varphi": "φ", "vartheta": "ϑ",
 }  # fmt: skip
 _TOKEN = re.compile(
-    rf"(?P<hook>{HOOK.pattern})|\ue002(?P<words>[^\ue003]*)\ue003|\\(?P<word>[A-Za-z]+) ?"
-    r"|(?P<space>\s+|\\[,;:! ])|\\(?P<escaped>.)|(?P<digits>\d+(?:\.\d+)?)|(?P<char>.)",
+    rf"(?P<hook>{HOOK.pattern})|{ELEMENT.format('(?P<element>.*?)')}"
+    r"|\\text\{(?P<text>[^{}]*)\}|\\(?:mathrm|operatorname)\{(?P<upright>[^{}]*)\}"
+    r"|\\(?P<word>[A-Za-z]+) ?|(?P<space>\s+|\\[,;:! ])|\\(?P<escaped>.)"
+    r"|(?P<digits>\d+(?:\.\d+)?)|(?P<char>.)",
     re.DOTALL,
 )
 
 
+_RIGHT = r"\right"
+
+
 class _Reader:
-    """Reads the LaTeX that templates and names are written in; what it does not know is a name."""
+    """Reads token after token, from the left to the right."""
 
     def __init__(self, latex: str) -> None:
         tokens = [found for found in _TOKEN.finditer(latex) if not found["space"]]
         self.tokens: list[re.Match[str]] = tokens[::-1]  # the next is the last
 
     def row(self, end: str | None = None) -> str:
-        """What comes before `end`, which is taken too; of several elements, as a row."""
+        """What comes before `end`, which is taken too."""
         items: list[str] = []
         while self.tokens:
             token = self.tokens.pop()
@@ -97,74 +116,49 @@ class _Reader:
                 break
             if token["char"] in ("^", "_"):
                 base = items.pop() if items else "<mrow></mrow>"
-                items.append(self.script(base, token["char"]))
+                element = "msup" if token["char"] == "^" else "msub"
+                items.append(f"<{element}>{base}{self.argument()}</{element}>")
             else:
                 items.append(self.element(token))
-        return _DIFFERENTIAL.sub(_differential, "".join(_signed(items)))
-
-    def script(self, base: str, mark: str) -> str:
-        element = "msup" if mark == "^" else "msub"
-        argument = self.argument()
-        letter = re.fullmatch("<mi>(.)</mi>", base)
-        digits = re.fullmatch(r"<mn>(\d+)</mn>", argument)
-        if element == "msub" and letter and digits:
-            return f"<mi>{_italic(letter[1])}{digits[1].translate(_INDICES)}</mi>"
-        return f"<{element}>{base}{argument}</{element}>"
+        # ∂ and a name are one element.
+        return re.sub("<mi>∂</mi><(mi|mtext)>", r"<\1>𝜕", "".join(_signed(items)))
 
     def argument(self) -> str:
         """The next element or `{…}`, as one element."""
-        if not self.tokens:
-            return "<mrow></mrow>"
-        token = self.tokens.pop()
-        return _one(self.row("}")) if token["char"] == "{" else self.element(token)
+        return self.element(self.tokens.pop()) if self.tokens else "<mrow></mrow>"
 
     def element(self, token: re.Match[str]) -> str:
         if token["hook"]:
             return _hook(token)
-        if token["words"] is not None:
-            return f"<mtext>{html.escape(token['words'])}</mtext>"
-        if word := token["word"]:
-            return self.command(word)
+        if token["element"]:
+            return token["element"]
+        if token["text"] is not None:
+            return f"<mtext>{_unescaped(token['text'])}</mtext>"
+        if upright := token["upright"]:  # a name of several letters is so by itself
+            variant = " mathvariant=normal" if len(upright) == 1 else ""
+            return f"<mi{variant}>{_unescaped(upright)}</mi>"
+        if token["word"]:
+            return self.command(token["word"])
         if token["digits"]:
             return f"<mn>{token['digits']}</mn>"
-        char = token["escaped"] or token["char"]
-        if char == "{" and not token["escaped"]:
+        if token["char"] == "{":
             return _one(self.row("}"))
-        if char.isalpha():
-            return f"<mi>{html.escape(char)}</mi>"
-        return _operator(_MINUS if char == "-" else char)
+        char = token["escaped"] or token["char"]
+        return f"<mi>{char}</mi>" if char.isalpha() else _operator(char.replace("-", _MINUS))
 
     def command(self, word: str) -> str:
-        if word in _COMMANDS:
-            return _COMMANDS[word](self)
+        if word in ("frac", "dfrac"):
+            return f"<mfrac>{self.argument()}{self.argument()}</mfrac>"
+        if word == "sqrt":
+            return f"<msqrt>{self.argument()}</msqrt>"
+        if word == "left":
+            return f"<mrow>{self.fence()}{self.row(_RIGHT)}{self.fence()}</mrow>"
         if word in _SIGNS:
             return _operator(_SIGNS[word])
         return f"<mi>{_LETTERS.get(word, word)}</mi>"
 
-    def words(self) -> str:
-        """The `{…}` that follows, as it is written: words, not formulas."""
-        written, depth = "", 0
-        while self.tokens:
-            token = self.tokens.pop()
-            depth += (token["char"] == "{") - (token["char"] == "}")
-            if depth == 0:
-                break
-            before = self.tokens[-1].start() if self.tokens else token.end()
-            written += (token["escaped"] or token[0]) + " " * (before - token.end())
-        return html.escape(written[1:] if written.startswith("{") else written)
-
-    def fraction(self) -> str:
-        return f"<mfrac>{self.argument()}{self.argument()}</mfrac>"
-
-    def root(self) -> str:
-        return f"<msqrt>{self.argument()}</msqrt>"
-
-    def fenced(self) -> str:
-        left = self.fence()
-        inside = self.row(r"\right")
-        return f"<mrow>{left}{inside}{self.fence()}</mrow>"
-
     def fence(self) -> str:
+        """What stands after `\\left` or `\\right`, as high as what is between."""
         if not self.tokens:
             return ""
         token = self.tokens.pop()
@@ -172,42 +166,16 @@ class _Reader:
         return "" if char == "." else f"<mo stretchy=true>{html.escape(char)}</mo>"
 
 
-_COMMANDS: Mapping[str, Callable[[_Reader], str]] = {
-    "frac": _Reader.fraction,
-    "dfrac": _Reader.fraction,
-    "sqrt": _Reader.root,
-    "left": _Reader.fenced,
-    "text": lambda reader: f"<mtext>{reader.words()}</mtext>",
-    "mathrm": lambda reader: _upright(reader.words()),
-    "operatorname": lambda reader: _upright(reader.words()),
-}
+def _hook(found: re.Match[str]) -> str:
+    key, x = held(found)
+    tight = " data-t" if found["tight"] else ""
+    return f"<mn data-n={key}{tight}>{number(x, tight=bool(tight))}</mn>"
 
 
-def _italic(letter: str) -> str:
-    """The letter that a browser draws for a variable of one letter, for names of several signs."""
-    if "a" <= letter <= "z":
-        return "ℎ" if letter == "h" else chr(ord(letter) - ord("a") + ord("𝑎"))
-    if "A" <= letter <= "Z":
-        return chr(ord(letter) - ord("A") + ord("𝐴"))
-    return chr(ord(letter) - ord("α") + ord("𝛼")) if "α" <= letter <= "ω" else letter
+def _unescaped(words: str) -> str:
+    return html.escape(words.replace("\\", ""))
 
 
-_DIFFERENTIAL = re.compile("<mi>∂</mi><(?:mi>(.[₀-₉]*)</mi|mtext>([^<]*)</mtext)>")
-
-
-def _differential(found: re.Match[str]) -> str:
-    """∂ and a name as one element."""
-    if found[2] is not None:
-        return f"<mtext>𝜕{found[2]}</mtext>"
-    return f"<mi>𝜕{_italic(found[1][0])}{found[1][1:]}</mi>"
-
-
-def _upright(word: str) -> str:
-    """A name of several letters is upright by itself."""
-    return f"<mi>{word}</mi>" if len(word) > 1 else f"<mi mathvariant=normal>{word}</mi>"
-
-
-@functools.cache
 def _operator(char: str) -> str:
     stretchy = " stretchy=false" if char in "()[]|⌊⌋⌈⌉" else ""
     return f"<mo{stretchy}>{html.escape(char)}</mo>"

@@ -22,7 +22,7 @@ class Notation:
     latex = False
     follows = False
     """Whether its numbers may change after they were written."""
-    times, ellipsis = "·", "…"
+    ellipsis = "…"
     derivative, direct = "∂{}/∂{}", "(∂{}/∂{})|_{}"
     name: Callable[[str], str] = staticmethod(str)
     number: Callable[..., str] = staticmethod(shown)
@@ -56,11 +56,11 @@ class Notation:
         return f"({''.join(pieces)})"
 
 
-class _Latex(Notation):
+class Latex(Notation):
     """How they are spelled in LaTeX."""
 
     latex = True
-    times, ellipsis = r" \cdot ", r"\cdots"
+    ellipsis = r"\cdots"
     derivative = r"\frac{{\partial {}}}{{\partial {}}}"
     direct = r"\left.\frac{{\partial {}}}{{\partial {}}}\right|_{{{}}}"
     name = staticmethod(latex_name)
@@ -72,7 +72,7 @@ class _Latex(Notation):
         return rf"\text{{(}}{''.join(written)}\text{{)}}"
 
 
-TEXT, LATEX = Notation(), _Latex()
+TEXT, LATEX = Notation(), Latex()
 _OPERATORS = re.compile("[-+−*/·^=<>≤≥≠|]")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 
