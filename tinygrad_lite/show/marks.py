@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -18,6 +18,10 @@ _PIXELS, _AT_LEAST = 1.7, 0.85
 """How many pixels a point of the picture takes where there is room, and where it scrolls."""
 
 
+_NUMBERS = (("value", VALUE, "forward", "v"), ("derivative", DERIVATIVE, "backward", "a"))
+"""Of a box's numbers: class, colour, the phase that computes it, the letter of its key."""
+
+
 def marked(
     picture: Picture, every: Sequence[Forward], when: Mapping[tuple[str, int], str]
 ) -> tuple[str, int]:
@@ -28,7 +32,8 @@ def marked(
     svg = ElementTree.fromstring(picture.pipe(format="svg"))  # noqa: S314  # it is our own
     groups = {group.get("id", ""): group for group in svg.iter(f"{SVG}g")}
     for box in dict.fromkeys(picture.home):
-        _mark_box(groups[box], _nodes_of(box, picture.home), every, picture.home, when)
+        nodes = [i for i, each in enumerate(picture.home) if each == box]
+        _mark_box(groups[box], nodes, every, picture.home, when)
     between = {group.findtext(f"{SVG}title", ""): group for group in groups.values()}
     for step in every:
         for k, arg in enumerate(step.args):
@@ -39,10 +44,6 @@ def marked(
                 _light(edge, _at_work(step, k, when))
     height = _prepare(svg, every[-1].name)
     return written(svg), height
-
-
-def _nodes_of(box: str, home: Sequence[str]) -> list[int]:
-    return [i for i, each in enumerate(home) if each == box]
 
 
 def _mark_box(
@@ -58,9 +59,11 @@ def _mark_box(
     shows = nodes[0] if len(nodes) == 1 else _output(nodes, every, home)
     if shows is None:
         return
-    for kind, color, phase in (("value", VALUE, "forward"), ("derivative", DERIVATIVE, "backward")):
-        for text in _texts(group, color):
-            _appear(text, kind, when.get((phase, shows)), f"{kind[0].replace('d', 'a')}{shows}")
+    for kind, color, phase, letter in _NUMBERS:
+        for text in group.findall(f"{SVG}text"):
+            if text.get("fill", "").upper() == color:
+                text.set("class", kind)
+                _appear(text, when.get((phase, shows)), f"{letter}{shows}")
 
 
 def _output(nodes: Sequence[int], every: Sequence[Forward], home: Sequence[str]) -> int | None:
@@ -80,7 +83,7 @@ def _mark_edge(
     _light(edge, _at_work(step, k, when))
     back = when.get(("backward", step.args[k].index))
     for text in edge.findall(f"{SVG}text"):
-        _appear(text, "", back, f"q{step.index}_{k}")
+        _appear(text, back, f"q{step.index}_{k}")
 
 
 def _at_work(step: Forward, k: int, when: Mapping[tuple[str, int], str]) -> list[str]:
@@ -98,16 +101,8 @@ def _light(group: ElementTree.Element, numbers: Sequence[str]) -> None:
         group.set("data-lit", " ".join(sorted(set(all_numbers), key=int)))
 
 
-def _texts(group: ElementTree.Element, color: str) -> Iterator[ElementTree.Element]:
-    for text in group.findall(f"{SVG}text"):
-        if text.get("fill", "").upper() == color:
-            yield text
-
-
-def _appear(text: ElementTree.Element, kind: str, number: str | None, key: str) -> None:
+def _appear(text: ElementTree.Element, number: str | None, key: str) -> None:
     """A text that appears in a step; what stands after its last = is a number."""
-    if kind:
-        text.set("class", kind)
     if number:
         text.set("data-from", number)
     left, equals, digits = (text.text or "").rpartition(" = ")

@@ -2,7 +2,7 @@
 
 Elements of the page that other code may rely on: `#picture` holds the SVG that `draw` describes,
 `#steps > li` a step each, with `data-phase` forward or backward and in `data-asks` the number that
-it computes. Numbers are in elements with `data-n`; `mathml.py` says how it names them. In the
+it computes. Numbers are in elements with `data-n`; `hooks.py` says how it names them. In the
 picture `data-from` is the step when an element appears, `data-lit` are the steps when it is lit.
 """
 
@@ -147,67 +147,57 @@ def _when(stops: Sequence[_Stop]) -> dict[tuple[str, int], str]:
 
 
 def _items(taken: Sequence[Forward | Backward], stops: Sequence[_Stop]) -> Iterator[str]:
-    formulas = _Formulas(taken)
+    writer = Writer(hooked(taken), MATHML)
     for number, (phase, together) in enumerate(stops, 1):
-        shown = "\n".join(map(formulas.main, together))
-        (note, asks) = _given(together), ""
-        if len(together) == 1 and not (isinstance(together[0], Forward) and not together[0].args):
-            note, asks = _note(together[0]) + formulas.locals(together[0]), _asks(together[0])
+        shown = "\n".join(_formula(_main(writer, step)) for step in together)
+        step = together[0]
         yield (
-            f"<li value={number} data-phase={phase}{asks}>"
-            f"<div>{shown}<small>{note}</small></div>"
+            f"<li value={number} data-phase={phase}{_asks(step)}><div>{shown}"
+            f"<small>{phase}: {_note(together)}{_locals(writer, step)}</small></div>"
         )
-
-
-class _Formulas:
-    """The formulas of the steps, as MathML."""
-
-    def __init__(self, taken: Sequence[Forward | Backward]) -> None:
-        self.writer = Writer(hooked(taken), MATHML)
-
-    def main(self, step: Forward | Backward) -> str:
-        """What a step computes."""
-        if isinstance(step, Forward):
-            return _formula(self.writer.value(self.writer.forward[step.index]))
-        return _formula(self.writer.adjoint(self.writer.backward[step.index]))
-
-    def locals(self, step: Forward | Backward) -> str:
-        """The local derivatives of a chain rule."""
-        if isinstance(step, Forward) or not step.terms or self.writer.is_direct(step):
-            return ""
-        terms = self.writer.backward[step.index].terms[:MOST_TERMS]
-        formulas = [_formula(self.writer.local(term, step.index), "local") for term in terms]
-        return f"<span class=locals>; with {' '.join(formulas)}</span>"
 
 
 def _formula(formula: Sequence[str], kind: str = "formula") -> str:
     return f"<span class={kind}>{' '.join(sides(formula))}</span>"
 
 
-def _given(leaves: Sequence[Forward | Backward]) -> str:
-    names = html.escape(", ".join(step.name for step in leaves[:MOST_TERMS]))
-    more = ", …" if len(leaves) > MOST_TERMS else ""
-    return f"forward: {names}{more} {'is' if len(leaves) == 1 else 'are'} given"
+def _main(writer: Writer, step: Forward | Backward) -> list[str]:
+    """What a step computes."""
+    if isinstance(step, Forward):
+        return writer.value(writer.forward[step.index])
+    return writer.adjoint(writer.backward[step.index])
+
+
+def _locals(writer: Writer, step: Forward | Backward) -> str:
+    """The local derivatives of a chain rule."""
+    if isinstance(step, Forward) or not step.terms or writer.is_direct(step):
+        return ""
+    terms = writer.backward[step.index].terms[:MOST_TERMS]
+    formulas = [_formula(writer.local(term, step.index), "local") for term in terms]
+    return f"<span class=locals>; with {' '.join(formulas)}</span>"
 
 
 def _asks(step: Forward | Backward) -> str:
-    """What practice asks for: not that the derivative of the root for itself is 1."""
+    """What practice asks for: no given number, nor that the derivative of the root for it is 1."""
     if isinstance(step, Forward):
-        return f" data-asks=v{step.index}"
+        return f" data-asks=v{step.index}" if step.args else ""
     return f" data-asks=a{step.index}" if step.terms else ""
 
 
-def _note(step: Forward | Backward) -> str:
+def _note(together: Sequence[Forward | Backward]) -> str:
     """What happens in a step, in a sentence."""
+    step = together[0]
     name = html.escape(step.name)
     if isinstance(step, Forward):
-        return f"forward: compute {name}"
+        return f"compute {name}" if step.args else _given(together)
     if not step.terms:
-        return (
-            "backward: it starts here"
-            if step.adjoint
-            else f"backward: no derivative reaches {name}"
-        )
+        return "it starts here" if step.adjoint else f"no derivative reaches {name}"
     if len(step.terms) == 1:
-        return f"backward: {html.escape(step.terms[0].name)} uses {name}"
-    return f"backward: the sum over the {len(step.terms)} nodes that use {name}"
+        return f"{html.escape(step.terms[0].name)} uses {name}"
+    return f"the sum over the {len(step.terms)} nodes that use {name}"
+
+
+def _given(leaves: Sequence[Forward | Backward]) -> str:
+    names = html.escape(", ".join(step.name for step in leaves[:MOST_TERMS]))
+    more = ", …" if len(leaves) > MOST_TERMS else ""
+    return f"{names}{more} {'is' if len(leaves) == 1 else 'are'} given"
