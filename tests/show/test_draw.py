@@ -190,6 +190,8 @@ def test_a_long_sum_is_cut_between_terms() -> None:
 def test_labels_are_one_short_line() -> None:
     assert short("x" * 10_000_000) == "x" * 39 + "…"
     assert short("x" * 40) == "x" * 40
+    assert short("x" * 15 + " " + "y" * 40) == "x" * 15 + " " + "y" * 23 + "…"
+    assert short("x" * 25 + " " + "y" * 40) == "x" * 25 + " …"
     assert short("two\r\n\tlines") == "two lines"
     assert short("a\x00b\x1bc\ud800d\ufffee\u202ef") == "a�b�c�d�e�f"
     assert short("👩\u200d👩\u200d👧") == "👩\u200d👩\u200d👧"

@@ -128,6 +128,33 @@ def test_operations_of_many_arguments_are_shortened() -> None:
     assert written == "z = w0·x0 + w1·x1 + w2·x2 + w3·x3 + …·… + w8·x8 = 0·0 + 1·1 + 2·2 + 3·3 + …·… + 8·8 = 204"
 
 
+def test_which_argument_is_chosen_is_said() -> None:
+    x, y = tl.Value(3.0, "x"), tl.Value(5.0, "y")
+    explanation = explain((tl.maximum(x, y).named("m") * 3).named("z"), closed=True)
+    assert line(explanation, "∂m/∂y") == "∂m/∂y = 1  (the largest is y)"
+    assert line(explanation, "∂m/∂x") == "∂m/∂x = 0  (the largest is y)"
+    assert str(explanation).endswith("∂z/∂x = 0\n  ∂z/∂y = 3")
+    assert line(explain(tl.minimum(x, x).named("m")), "∂m/∂x") == "∂m/∂x = 1  (the smallest is x)"
+    assert line(explain(tl.minimum(x, 3).named("m")), "∂m/∂x") == "∂m/∂x = 0.5  (the smallest are x, 3)"
+
+
+def test_where_the_result_is_nan_nothing_is_chosen() -> None:
+    x, y = tl.Value(float("nan"), "x"), tl.Value(5.0, "y")
+    assert line(explain(tl.maximum(x, y).named("m")), "∂m/∂y") == "∂m/∂y = nan"
+
+
+def test_a_long_row_is_cut_before_a_plus() -> None:
+    xs = [tl.Value(1.0, f"x{i}") for i in range(6)]
+    rows = explain(tl.sum([(x * x).named(f"square{i}") for i, x in enumerate(xs)]).named("s")).latex().splitlines()
+    (at,) = [i for i, row in enumerate(rows) if row.startswith("s &= ")]
+    names = [rf"\text{{square}}_{{{i}}}" for i in range(6)]
+    assert [row.removesuffix(r" \\") for row in rows[at : at + 3]] == ["s &= " + " + ".join(names), "&= 1 + 1 + 1 + 1 + 1 + 1", "&= 6"]
+    many = explain(tl.sum([(x * x).named(f"square{i}_{'z' * 12}") for i, x in enumerate(xs)]).named("s")).latex().splitlines()
+    (at,) = [i for i, row in enumerate(many) if row.startswith("s &= ")]
+    assert [row.count("square") for row in many[at : at + 4]] == [2, 2, 2, 0]
+    assert [row.partition(r"\text")[0] for row in many[at : at + 3]] == ["s &= ", r"&\quad + ", r"&\quad + "]
+
+
 def test_the_textbooks_rule_is_shown_where_there_is_one() -> None:
     x = tl.Value(0.0, "x")
     assert line(explain(x.sigmoid().named("s")), "∂s/∂x") == "∂s/∂x = s·(1 - s) = 0.5·(1 - 0.5) = 0.25"
@@ -182,6 +209,15 @@ def declared() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("declared")
+def test_a_label_is_that_of_one_node() -> None:
+    x, y = tl.Value(1.0, "x"), tl.Value(2.0, "x")
+    root = (x * y).named("z")
+    with pytest.raises(ValueError, match=r"^explain: 2 nodes have the label 'x'; give the Value itself$"):
+        explain(root, "x")
+    with pytest.raises(ValueError, match=r"^explain: no node has the label 'q'; choose one of 'x', 'x', 'z'$"):
+        explain(root, "q")
+
+
 def test_a_users_operation_is_explained_like_any_other() -> None:
     squared = tl.declare("squared", lambda x: x * x, (lambda out, x: 2 * x,), text="{0}²", latex="{0}^2")
     x = tl.Value(3.0, "x")
@@ -409,6 +445,7 @@ def test_the_table_has_every_operation_of_the_package_and_no_others() -> None:
         "| `pow` | `x^y` | `y·x^(y - 1)`, `x^y·log(x)` | a base >= 0 or a whole exponent |",
         "| `sigmoid` | `σ(x)` | `σ(x)·(1 - σ(x))` | |",
         "| `where` | `where(x, y, z)` | none, `(x ≠ 0)`, `(x = 0)` | |",
+        "| `sum` | `x + y` | `1`, `1` | |",
         r"| `abs` | `\|x\|` | `sign(x)` | |",
         "| `dot` | `x1·y1 + x2·y2` | `y1`, `y2`, `x1`, `x2` | |",
     ],

@@ -86,6 +86,13 @@ def test_the_derivative_of_a_cross_entropy_is_p_minus_y() -> None:
     assert line(explanation, "∂L/∂z2") == f"∂L/∂z2 = {share.format('z2')} = {at_0} = 0.5"
 
 
+def test_a_class_without_probability_gets_its_share() -> None:
+    explanation = explain(tl.cross_entropy(leaves([0.0] * 4), [0.5, 0.5, 0.0, 0.0]).named("L"))
+    total = "exp(z1) + exp(z2) + exp(z3) + exp(z4)"
+    assert line(explanation, "∂L/∂z1").startswith(f"∂L/∂z1 = exp(z1)/({total}) - 0.5 = ")
+    assert line(explanation, "∂L/∂z3").startswith(f"∂L/∂z3 = exp(z3)/({total}) = ")
+
+
 def test_a_softmax_of_the_graph_is_called_by_its_name() -> None:
     zs = leaves([0.0, 0.0])
     p = tl.softmax(zs)[0].named("p")
@@ -108,6 +115,15 @@ def test_many_powers_are_cut() -> None:
     assert "p = exp(z5)/Σ exp(z)" in draw(p).source
 
 
+def peak(*zs: Any) -> Any:
+    return tl.stop_gradient(tl.maximum(*zs))
+
+
+def shifted(x: tl.Value, y: tl.Value, first: Any, second: Any) -> tl.Value:
+    powers = [exp_difference(x, first), exp_difference(y, second)]
+    return powers[0] / tl.sum(powers)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -117,6 +133,9 @@ def test_many_powers_are_cut() -> None:
         lambda x, y: x - tl.logsumexp([x, y]),
         lambda x, y: x * y.softplus() + (1 - x) * y.softplus(),
         lambda x, y: x * y.softplus() + (2 - x) * (-y).softplus(),
+        lambda x, y: 0.25 * (-x).softplus() + 0.5 * x.softplus(),
+        lambda x, y: shifted(x, y, peak(x, y), peak(x, y)),
+        lambda x, y: shifted(x, y, *[peak(x, y, 3.0)] * 2),
         lambda x, y: exp_difference(x, y) / tl.sum([exp_difference(x, y), exp_difference(y, x)]),
     ],
 )

@@ -73,6 +73,8 @@ class Writer:
         name = self.notation.name
         if user.op in _EXTREMA:
             chosen = {arg.name: None for arg in user.args if arg.number == user.value}
+            if not chosen:  # the result is nan
+                return ""
             what = "largest" if user.op is maximum else "smallest"
             verb = "are" if len(chosen) > 1 else "is"
             return self.notation.words(f"the {what} {verb} ", self.notation.listed(chosen))
