@@ -70,9 +70,9 @@ class Graph(NamedTuple):
             if tremble is not None and isinstance(node, Value) and math.isfinite(node.data):
                 exact = is_exact(name, [x.data if isinstance(x, Value) else x for x in operands], node.data)
                 if not exact or (single and float(np.float32(node.data)) != node.data):
-                    node.data *= 1 + tremble.choice([-3, -1, 2, 4]) * 2.0 ** (-23 if single else -52)
+                    node._data *= 1 + tremble.choice([-3, -1, 2, 4]) * 2.0 ** (-23 if single else -52)
                 if node.data == 0:  # its sign, which atan2 sees, is that of how it came about
-                    node.data *= tremble.choice([1.0, -1.0])
+                    node._data *= tremble.choice([1.0, -1.0])
             nodes.append(node)
         last = nodes[len(xs) :][-2:]
         return last[0] * 2 + last[1] if len(last) == 2 else last[0]

@@ -181,6 +181,26 @@ def test_what_is_assigned_to_data_is_checked(x: Any) -> None:
     assert value.data == 1.0
 
 
+def test_the_number_of_a_computed_node_stays() -> None:
+    x = Value(1.0, "x")
+    y = x.exp().named("y")
+    with pytest.raises(AttributeError) as caught:
+        y.data = 100.0
+    assert str(caught.value) == f"data: Value({math.e!r}, 'y') was computed; assign to a leaf and record anew"
+    y.backward()
+    assert x.grad == y.data == math.e
+
+
+def test_a_shallow_copy_is_of_the_same_arguments() -> None:
+    x = Value(3.0, "x")
+    y = (x * x).named("y")
+    twin = copy.copy(y)
+    assert twin.args == (x, x)
+    assert (twin.op, twin.label) == (y.op, "y")
+    twin.backward()
+    assert (x.grad, y.grad) == (6.0, 0.0)
+
+
 def test_a_number_that_is_assigned_to_data_becomes_a_float() -> None:
     value = Value(1.0)
     for x in (7, True, Fraction(1, 2), np.float32(0.5), np.array(3)):

@@ -21,7 +21,9 @@ from .value import Value, constant_of, node_of
 new: Callable[[type[Value]], Value] = object.__new__
 """A Value without its constructor: no slot of it is set."""
 NO_VALUE = ArithmeticError, ValueError
-"""What an operation raises where it has no value, and a rule where it meets a pole."""
+"""What an operation raises where it has no value."""
+NO_TERM = *NO_VALUE, TypeError
+"""What a rule raises where it meets a pole, or is wrong: the general form knows what to do."""
 
 _call_in_general = Op.__call__
 _pull_in_general = Op.pull
@@ -75,7 +77,7 @@ def _unary(op: Op) -> Callable[[Value], Value]:
         node.right = node.y = node.label = None
         return node
 
-    return record
+    return _called_like(op, record)
 
 
 def _binary(op: Op) -> Callable[..., Any]:
@@ -98,6 +100,12 @@ def _binary(op: Op) -> Callable[..., Any]:
         node.x, node.y, node.label = x, y, None
         return node
 
+    return _called_like(op, record)
+
+
+def _called_like(op: Op, record: Callable[..., Any]) -> Callable[..., Any]:
+    """`record`, by the operation's name in tracebacks."""
+    record.__name__, record.__qualname__ = op.name, f"Value.{op.name}"
     return record
 
 
@@ -207,7 +215,7 @@ def _pull_one(general: Callable[[Any], None], rule: Rule) -> Callable[[Any], Non
             return
         try:
             term = node.grad * rule(node._data, node.x)
-        except NO_VALUE:
+        except NO_TERM:
             general(node)
         else:
             left.grad += term
@@ -222,7 +230,7 @@ def _pull_one_term(general: Callable[[Any], None], rule: Rule) -> Callable[[Any]
             return
         try:
             term = rule(node.grad, node._data, node.x)
-        except NO_VALUE:
+        except NO_TERM:
             general(node)
         else:
             left.grad += term
@@ -244,7 +252,7 @@ def _pull_two(general: Callable[[Any], None], first: Rule, second: Rule) -> Call
                 p, q = first(out, x, y), second(out, x, y)
                 left.grad += adjoint * p
                 right.grad += adjoint * q
-        except NO_VALUE:
+        except NO_TERM:
             general(node)
 
     return pull
@@ -266,7 +274,7 @@ def _pull_two_terms(
                 p, q = first(adjoint, out, x, y), second(adjoint, out, x, y)
                 left.grad += p
                 right.grad += q
-        except NO_VALUE:
+        except NO_TERM:
             general(node)
 
     return pull
@@ -282,7 +290,7 @@ def _pull_all(
                 terms = rule(adjoint, node._data, *node.x)
             else:
                 terms = [adjoint * partial for partial in rule(node._data, *node.x)]
-        except NO_VALUE:
+        except NO_TERM:
             general(node)
         else:
             for arg, term in zip(node.left, terms, strict=True):

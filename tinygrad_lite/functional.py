@@ -74,13 +74,23 @@ logsumexp = declare(
 >>> logsumexp([1000.0, 1000.0])
 1000.6931471805599
 """
-RESERVED.add("logsumexp")
+
+norm = declare(
+    "norm", math.hypot,
+    lambda out, *xs: [where(equal(out, 0), 0.0, x / (out + equal(out, 0))) for x in xs],
+    array=lambda *xs: functools.reduce(hypot, xs, 0.0),
+    textbook=lambda out, *xs: [x / out for x in xs], lists=1,
+)  # fmt: skip
+"""The length √Σ x² of a sequence, without overflow, 0 of none; at 0 its derivatives are 0.
+
+>>> norm([3.0, 4.0]), norm([1e200, 0.0])
+(5.0, 1e+200)
+"""
+RESERVED.update(("logsumexp", "norm"))
 
 
 def _peak(name: str, xs: Sequence[Scalar]) -> Any:
     """The maximum to shift by, a node, for the function of that name."""
-    if not xs:
-        raise ValueError(f"{name}: expected at least one number, got none")
     peak = stop_gradient(maximum(*xs))
     number = peak.data if isinstance(peak, Value) else peak  # other operands have none to look at
     if isinstance(number, float) and math.isinf(number):
@@ -98,7 +108,7 @@ def softmax(xs: Iterable[Scalar], *others: Any) -> list[Any]:
 
     Raises ValueError if the sequence is empty or its maximum infinite.
     """
-    xs = _listed("softmax", xs, others)
+    xs = _listed("softmax", xs, others, least=1)
     peak = _peak("softmax", xs)
     powers = [exp_difference(x, peak) for x in xs]
     total = sum(powers)
@@ -113,7 +123,7 @@ def log_softmax(xs: Iterable[Scalar], *others: Any) -> list[Any]:
 
     Raises ValueError if the sequence is empty or its maximum infinite.
     """
-    xs = _listed("log_softmax", xs, others)
+    xs = _listed("log_softmax", xs, others, least=1)
     peak = _peak("log_softmax", xs)
     shifted = [x - peak for x in xs]
     total = logsumexp(shifted)
@@ -133,8 +143,8 @@ def cross_entropy(logits: Iterable[Any], target: Any, reduction: str = "mean") -
     target that is neither, ValueError for an index out of range, a wrong number of probabilities or
     a negative one.
     """
-    logits = _listed("cross_entropy", logits)
-    if logits and _is_list(logits[0]):
+    logits = _listed("cross_entropy", logits, least=1)
+    if _is_list(logits[0]):
         return _reduced(cross_entropy, logits, target, reduction)
     peak = _peak("cross_entropy", logits)
     shifted = [x - peak for x in logits]
@@ -175,7 +185,8 @@ def binary_cross_entropy(logit: Any, target: Any, reduction: str = "mean") -> An
     """
     if _is_list(logit):
         return _reduced(binary_cross_entropy, logit, target, reduction)
-    if not isinstance(target, Operand) and not 0 <= target <= 1:
+    given = target.data if isinstance(target, Value) else target
+    if not isinstance(given, Operand) and not 0 <= given <= 1:
         raise ValueError(f"binary_cross_entropy: expected a target from 0 to 1, got {target!r}")
     return target * softplus(-logit) + (1 - target) * softplus(logit)
 
@@ -216,9 +227,7 @@ def mean(xs: Iterable[Scalar], *others: Any) -> Any:
 
     Raises ValueError if the sequence is empty.
     """
-    xs = _listed("mean", xs, others)
-    if not xs:
-        raise ValueError("mean: expected at least one number, got none")
+    xs = _listed("mean", xs, others, least=1)
     return sum(xs) / len(xs)
 
 
@@ -229,15 +238,6 @@ def prod(xs: Iterable[Scalar], *others: Any) -> Any:
     (24.0, 1.0)
     """
     return functools.reduce(mul, _listed("prod", xs, others), 1.0)
-
-
-def norm(xs: Iterable[Scalar], *others: Any) -> Any:
-    """The length √Σ x², without overflow, 0 of none; where it is 0, its derivatives are 0.
-
-    >>> norm([3.0, 4.0]), norm([1e200, 0.0])
-    (5.0, 1e+200)
-    """
-    return functools.reduce(hypot, _listed("norm", xs, others), 0.0)
 
 
 def clip(x: Scalar, low: Scalar, high: Scalar) -> Any:
@@ -262,21 +262,22 @@ def argmax(xs: Iterable[Scalar], *others: Any) -> int:
 
     An index has no derivative, and none is recorded. Raises ValueError if the sequence is empty.
     """
-    xs = _listed("argmax", xs, others)
-    if not xs:
-        raise ValueError("argmax: expected at least one number, got none")
+    xs = _listed("argmax", xs, others, least=1)
     if any(isinstance(x, Operand) and not isinstance(x, Value) for x in xs):
         raise TypeError("argmax: an index cannot be followed to other points; use maximum or where")
     numbers = [x.data if isinstance(x, Value) else number(x) for x in xs]
     return max(range(len(xs)), key=lambda i: (numbers[i] != numbers[i], numbers[i], -i))
 
 
-def _listed(name: str, xs: Any, others: Sequence[Any] = ()) -> list[Any]:
+def _listed(name: str, xs: Any, others: Sequence[Any] = (), least: int = 0) -> list[Any]:
     """The numbers that a function of one sequence was called with."""
     if others or isinstance(xs, Operand) or not hasattr(xs, "__iter__"):
         got = f"{1 + len(others)} arguments" if others else type(xs).__name__
         raise TypeError(f"{name}: expected one sequence, got {got}; write {name}([x, y])")
-    return list(xs)
+    numbers = list(xs)
+    if len(numbers) < least:
+        raise ValueError(f"{name}: expected at least one number, got none")
+    return numbers
 
 
 def _is_list(x: Any) -> bool:
@@ -288,8 +289,7 @@ def _is_list(x: Any) -> bool:
 def _reduced(
     loss: Callable[[Any, Any], Any], outputs: Iterable[Any], targets: Any, reduction: str
 ) -> Any:
-    name = loss.__name__
-    outputs = list(outputs)
+    name, outputs = loss.__name__, list(outputs)
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{name}: expected 'mean' or 'sum' as the reduction, got {reduction!r}")
     if not _is_list(targets):

@@ -48,7 +48,7 @@ class Method:
         self.reflected = reflected
 
     def __get__(self, operand: T, owner: type[T]) -> Callable[..., T]:
-        return functools.partial(self.call, operand)
+        return self.call if operand is None else functools.partial(self.call, operand)
 
     def call(self, operand: Any, *others: Any) -> Any:
         """The operation; NotImplemented beside what is no number, as Python's operators give it."""
@@ -159,8 +159,7 @@ class Op:
             self.partials = _at_one(self.term_rules)
         if self.latex_precedence is None:
             self.latex_precedence = self.precedence
-        # None: any number of arguments
-        self.arity = len(self.partials) if isinstance(self.partials, tuple) else None
+        self.arity = len(self.partials) if isinstance(self.partials, tuple) else None  # None: any
         where = f", for {self.domain}" if self.domain else ""
         self.__doc__ = f"`{self.name}` of floats, Values or arrays{where}."
 
@@ -200,7 +199,6 @@ class Op:
         """∂out/∂arg for each argument, of one kind of operand; None where no derivative flows.
 
         The unwanted are not computed: of x**2, that for the exponent would need the logarithm of x.
-        With `textbook`, as a textbook has them.
         """
         rules = self.textbook if textbook and self.textbook is not None else self.partials
         return _run(rules, (out, *args), wanted)
@@ -262,20 +260,11 @@ def _declared(name: str) -> Op:
 
 
 def declare(
-    name: str,
-    scalar: Callable[..., float],
-    partials: Rules | None = None,
-    *,
-    terms: Rules | None = None,
-    array: str | Rule | None = None,
-    textbook: Rules | None = None,
-    text: Template | None = None,
-    latex: Template | None = None,
-    precedence: float = 9,
-    latex_precedence: float | None = None,
-    domain: str | None = None,
-    lists: int = 0,
-) -> Op:
+    name: str, scalar: Callable[..., float], partials: Rules | None = None, *,
+    terms: Rules | None = None, array: str | Rule | None = None, textbook: Rules | None = None,
+    text: Template = None, latex: Template = None, precedence: float = 9,
+    latex_precedence: float | None = None, domain: str | None = None, lists: int = 0,
+) -> Op:  # fmt: skip
     """Add an operation, whose parts `Op` describes, to the table: it works on every route.
 
     Rules are written with arithmetic and entries of the table: no `math`, no `if`.
@@ -289,8 +278,8 @@ def declare(
     """
     check_declaration(name, RESERVED, scalar, partials, terms)
     op = Op(
-        name, scalar, partials or (), terms, array, textbook, text, latex,
-        precedence, latex_precedence, domain, lists,
+        name, scalar, partials or (), terms, array=array, textbook=textbook, text=text, latex=latex,
+        precedence=precedence, latex_precedence=latex_precedence, domain=domain, lists=lists,
     )  # fmt: skip
     OPS[name] = op
     for method in {1: (name, array), 2: (array,)}.get(op.arity or 0, ()):

@@ -53,9 +53,11 @@ neg: Op = declare(
     "neg", operator.neg, (-1.0,), array="negative", text="-{0:2}", latex="-{0:2}", precedence=1)
 pow: Op = declare(
     "pow", accurate.power, array="power",
-    # At y = 0 the exponent stays 0, at x = 0 the logarithm is that of 1: 0 times a number.
+    # At y = 0 it is y·x**y/x, by another x where 1/x is infinite or nan. The logarithm at x = 0 is
+    # that of 1: 0 times a number.
     partials=(
-        lambda out, x, y: y * x ** (y - not_equal(y, 0)),
+        lambda out, x, y: y * x ** (y - not_equal(y, 0))
+        / where(equal(y, 0), where(greater(abs(x), 0), x, 1.0), 1.0),
         lambda out, x, y: out * log(x + equal(x, 0)),
     ),
     textbook=(lambda out, x, y: y * x ** (y - 1), lambda out, x, y: out * log(x)),
@@ -84,14 +86,8 @@ not_equal: Op = _comparison("not_equal", operator.ne, "≠", r"\ne")
 def _to_extrema(t: Any, out: Any, *xs: Any) -> list[Any]:
     """t/k to each of the k arguments that are the extremum; nan to all if one is nan."""
     chosen = [equal(x, out) for x in xs]
-    count = sum(chosen)
+    count = sum(chosen)  # 0 if one is nan, which equals nothing: then 0/0 is the nan for all
     return [where(each, t / count, each / count) for each in chosen]
-
-
-def _shares(out: Any, *xs: Any) -> list[Any]:
-    """1/k to each of the k arguments that are the extremum."""
-    chosen = [equal(x, out) for x in xs]
-    return [each / sum(chosen) for each in chosen]
 
 
 where: Op = declare(
@@ -101,15 +97,11 @@ where: Op = declare(
         lambda t, out, condition, x, y: where(condition, t, 0.0),
         lambda t, out, condition, x, y: where(condition, 0.0, t),
     ),
-    textbook=(
-        None,
-        lambda out, condition, x, y: not_equal(condition, 0),
-        lambda out, condition, x, y: equal(condition, 0),
-    ))
+    textbook=(None, lambda out, c, x, y: not_equal(c, 0), lambda out, c, x, y: equal(c, 0)))
 maximum: Op = declare(
-    "maximum", accurate.extremum(max), terms=_to_extrema, array="maximum", textbook=_shares)
+    "maximum", accurate.extremum(max), terms=_to_extrema, array="maximum")
 minimum: Op = declare(
-    "minimum", accurate.extremum(min), terms=_to_extrema, array="minimum", textbook=_shares)
+    "minimum", accurate.extremum(min), terms=_to_extrema, array="minimum")
 relu: Op = declare(
     "relu", lambda x: x if x > 0 else 0.0 if x <= 0 else x,  # the last is nan
     # Where x is not positive, out is 0, or nan if x is.
@@ -136,10 +128,9 @@ sqrt: Op = declare(
     latex=r"\sqrt{{{0:0}}}", domain="x >= 0")
 hypot: Op = declare(
     "hypot", math.hypot, array="hypot",
-    # At (0, 0) the derivative is 0, as that of abs is.
-    partials=(
-        lambda out, x, y: x / (out + equal(out, 0)),
-        lambda out, x, y: y / (out + equal(out, 0)),
+    partials=(  # at (0, 0) 0, as the slope of abs
+        lambda out, x, y: where(equal(out, 0), 0.0, x / (out + equal(out, 0))),
+        lambda out, x, y: where(equal(out, 0), 0.0, y / (out + equal(out, 0))),
     ),
     textbook=(lambda out, x, y: x / out, lambda out, x, y: y / out))
 exp: Op = declare(
@@ -163,7 +154,7 @@ xlogy: Op = declare(
     "xlogy", accurate.xlogy,
     terms=(
         lambda t, out, x, y: t * log(y),
-        lambda t, out, x, y: where(equal(x, 0), 0.0, t * x / y),
+        lambda t, out, x, y: where(equal(x, 0) * equal(y, 0), 0.0, t * x / y),
     ),
     array=lambda x, y: where(equal(x, 0) * greater_equal(y, 0), 0.0, x * log(y)),
     textbook=(lambda out, x, y: log(y), lambda out, x, y: x / y),

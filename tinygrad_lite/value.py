@@ -16,20 +16,10 @@ from typing import Any, ClassVar
 
 from .op import Op, Operand, constant
 from .support import flat
-from .support.checks import checked_label, number
+from .support.checks import Elsewhere, checked_label, number
 
 UNREACHED = float("0")
-"""A `grad` of 0 to which no term was added: this very object, since any sum is another one."""
-
-
-class _Elsewhere:
-    """What is often looked for under another name: its AttributeError says where it is."""
-
-    def __init__(self, advice: str) -> None:
-        self.advice = advice
-
-    def __get__(self, node: Any, owner: Any) -> Any:
-        raise AttributeError(f"a Value has no such attribute: {self.advice}")
+"""A `grad` of 0 to which no term was added: this very object, as no sum and no literal 0.0 is."""
 
 
 class Value(Operand):
@@ -87,15 +77,17 @@ class Value(Operand):
 
     @property
     def data(self) -> float:
-        """Its number. What is assigned is checked as what a Value is made of."""
+        """Its number. A leaf's may be assigned: derivatives are taken at what was recorded."""
         return self._data
 
     @data.setter
     def data(self, x: Any) -> None:
+        if self.left is not None:
+            raise AttributeError(f"data: {self!r} was computed; assign to a leaf and record anew")
         self._data = number(x)
 
-    value = _Elsewhere("its number is v.data")
-    name = _Elsewhere("its name is v.label, and v.named('x') gives it one")
+    value = Elsewhere("its number is v.data")
+    name = Elsewhere("its name is v.label, and v.named('x') gives it one")
 
     # Recording
 
@@ -203,6 +195,9 @@ class Value(Operand):
         label = f", {self.label!r}" if self.label else ""
         return f"Value({self._data!r}{label})"
 
+    def __copy__(self) -> Value:
+        return flat.twin(self)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
         return flat.copied(self, memo)
 
@@ -221,6 +216,7 @@ def topological_order(*roots: Value) -> list[Value]:
     """
     order: list[Value] = []
     seen: set[Value] = set()
+    # Below a None on the stack is a node whose arguments lie above it.
     stack: list[Any] = [*reversed(roots)]
     while stack:
         node = stack.pop()

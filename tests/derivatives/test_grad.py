@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -387,3 +389,55 @@ def test_complaint(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+# Second derivatives at special points: those of smooth points beside the kinks
+
+LISTS = {
+    "prod": tl.prod,
+    "norm": tl.norm,
+    "logsumexp": tl.logsumexp,
+    "softmax": lambda xs: tl.softmax(xs)[0],
+    "log_softmax": lambda xs: tl.log_softmax(xs)[0],
+    "dot": lambda xs: tl.dot(xs, xs[::-1]),
+}
+FUNCTIONS: dict[str, tuple[Any, int]] = {
+    **{name: (op, op.arity) for name, op in tl.OPS.items() if op.arity in (1, 2)},
+    **{name: (lambda *xs, f=f: f(xs), 2) for name, f in LISTS.items()},
+}
+SPECIAL = [-2.0, -0.5, 0.0, 0.5, 1.0, 2.0]
+
+
+def slopes(f: Any, point: Sequence[float]) -> list[float]:
+    xs = [*map(Value, point)]
+    return [x.data for x in tl.grad(f(*xs), xs)]
+
+
+def differences(f: Any, point: Sequence[float], j: int) -> list[float]:
+    """∂²f/∂x∂x_j where two step sizes agree about it, else nan."""
+    found = []
+    for h in (1e-4, 1e-5):
+        above, below = ([*point[:j], point[j] + sign * h, *point[j + 1 :]] for sign in (1, -1))
+        found.append([(x - y) / (2 * h) for x, y in zip(slopes(f, above), slopes(f, below), strict=True)])
+    return [y if abs(x - y) <= 1e-3 * (1 + abs(y)) else math.nan for x, y in zip(*found, strict=True)]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_second_derivatives_are_differences_of_first_ones_at_special_points(name: str) -> None:
+    f, count = FUNCTIONS[name]
+    compared = 0
+    for point in itertools.product(SPECIAL, repeat=count):
+        try:
+            xs = [*map(Value, point)]
+            hessian = [[x.data for x in row] for row in tl.hessian(f(*xs), xs)]
+            columns = [differences(f, point, j) for j in range(count)]
+            has_slopes = all(map(math.isfinite, slopes(f, point)))
+        except (ArithmeticError, ValueError):
+            continue
+        if not has_slopes:  # atan2(0, 0)
+            continue
+        for i, j in itertools.product(range(count), repeat=2):
+            if not math.isnan(columns[j][i]):
+                assert hessian[i][j] == pytest.approx(columns[j][i], rel=1e-3, abs=1e-3), (point, i, j)
+                compared += 1
+    assert compared > 0

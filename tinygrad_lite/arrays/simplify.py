@@ -52,8 +52,10 @@ def _power(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
 
 
 def _where(graph: Graph, args: Args, numbers: Numbers) -> Rows | None:
-    """A choice by a comparison, which then need not become numbers."""
+    """What a number chooses; else a choice by a comparison, which need not become numbers."""
     condition, *choices = args
+    if numbers[0] is not None:
+        return choices[0 if numbers[0] else 1]
     if condition.function not in COMPARISONS:
         return None
     return graph.elementwise(f"where.{condition.function}", *condition.args, *choices)

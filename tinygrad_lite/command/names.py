@@ -40,7 +40,6 @@ ADVICE = {
     "mean": "that of a and b is sum(a, b) / 2",
     "dot": "write a*x + b*y",
     "prod": "write a*b",
-    "norm": "write hypot(a, b)",
     "clip": "write min(max(a, low), high)",
     "argmax": "compare, as in a > b",
     "ceil": "write -floor(-a)",

@@ -47,6 +47,16 @@ def checked_label(label: Any) -> str | None:
     return label
 
 
+class Elsewhere:
+    """What is often looked for under another name: its AttributeError says where it is."""
+
+    def __init__(self, advice: str) -> None:
+        self.advice = advice
+
+    def __get__(self, node: Any, owner: Any) -> Any:
+        raise AttributeError(f"a Value has no such attribute: {self.advice}")
+
+
 def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
     """`x` as an int, if it is a whole number of at least `least`; True and 1.0 are none.
 

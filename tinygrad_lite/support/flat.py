@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from .. import value
@@ -35,13 +37,20 @@ def rebuilt(rows: list[Any]) -> value.Value:
     return order[-1]
 
 
+def twin(node: value.Value) -> value.Value:
+    """A copy of the node alone, of the same arguments and attributes."""
+    if type(node) is not value.Value:
+        return _copied_leaf(node, {}, lambda x: x)
+    return value.node_of(node._data, node.op, node.args, *_rest(node))
+
+
 def copied(root: value.Value, memo: dict[int, Any]) -> value.Value:
     """A copy of the graph for `copy.deepcopy`, which shares what its memo has copied already."""
     for node in value.topological_order(root):
         if id(node) in memo:
             continue
         if type(node) is not value.Value:
-            _copy_leaf(node, memo)
+            _copied_leaf(node, memo, functools.partial(copy.deepcopy, memo=memo))
             continue
         args = [memo[id(arg)] for arg in node.args]
         memo[id(node)] = value.node_of(node._data, node.op, args, *_rest(node))
@@ -49,13 +58,17 @@ def copied(root: value.Value, memo: dict[int, Any]) -> value.Value:
     return found
 
 
-def _copy_leaf(leaf: value.Value, memo: dict[int, Any]) -> None:
-    """Put a copy of a leaf of a derived class into the memo, with its attributes."""
+def _copied_leaf(
+    leaf: value.Value, memo: dict[int, Any], kept: Callable[[Any], Any]
+) -> value.Value:
+    """A copy of a leaf of a derived class, with its attributes; it goes into the memo first."""
     make, args, state = leaf.__reduce_ex__(4)[:3]
-    memo[id(leaf)] = twin = make(*args)
+    found: value.Value = make(*args)
+    memo[id(leaf)] = found
     for attributes in state if isinstance(state, tuple) else (state,):
         for name, x in (attributes or {}).items():
-            setattr(twin, name, copy.deepcopy(x, memo))
+            setattr(found, name, kept(x))
+    return found
 
 
 def _rest(node: value.Value) -> tuple[Any, ...]:
