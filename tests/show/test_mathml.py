@@ -48,6 +48,7 @@ LEFT, RIGHT = "<mo stretchy=false>(</mo>", "<mo stretchy=false>)</mo>"
     (r"\lfloor x \rfloor - y", "<mo stretchy=false>⌊</mo><mi>x</mi><mo stretchy=false>⌋</mo><mo>−</mo><mi>y</mi>"),
     ("[x] - y", "<mo stretchy=false>[</mo><mi>x</mi><mo stretchy=false>]</mo><mo>−</mo><mi>y</mi>"),
     ("+ a", "<mo form=infix>+</mo><mi>a</mi>"),
+    (r"+ a \cdot b", "<mo form=infix>+</mo><mi>a</mi><mo>·</mo><mi>b</mi>"),
     ("a + b", "<mi>a</mi><mo>+</mo><mi>b</mi>"),
     # Indices and powers
     ("x_{12}", "<msub><mi>x</mi><mn>12</mn></msub>"),

@@ -106,10 +106,14 @@ function withoutZeros(digits) {
   return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
 }
 
+function textOf(hook) {
+  const x = numberOf(hook.dataset.n);
+  return Number.isNaN(x) && numbers.errors.size ? "–" : shown(x);
+}
+
 function fill() {
   for (const hook of hooks) {
-    const x = numberOf(hook.dataset.n);
-    const text = Number.isNaN(x) && numbers.errors.size ? "–" : shown(x);
+    const text = textOf(hook);
     hook.textContent = hook.localName === "mn" ? inMathematics(text, "t" in hook.dataset) : text;
   }
   for (const [i, message] of numbers.errors) complain(i, message);

@@ -34,14 +34,8 @@ function withIndex(base, index, isNumber) {
 }
 
 function shownAs(hook) {
-  const text = hook.textContent.replace("−", "-").replace("∞", "inf");
-  const power = /[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+/.exec(text)?.[0];
-  if (!power) return text;
-  const exponent = [...power].map(digit => "-0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(digit)]).join("");
-  const sign = exponent[0] === "-" ? "-" : "+";
-  const mantissa = text.slice(0, text.indexOf("10" + power)).replace("·", "");
-  return `${/\d/.test(mantissa) ? mantissa : `${mantissa}1`}e${sign}${exponent.replace("-", "").padStart(2, "0")}`
-    + (text.endsWith(")") ? ")" : "");
+  const text = textOf(hook);
+  return "t" in hook.dataset && /^-|e/.test(text) ? `(${text})` : text;
 }
 
 function operatorAs(element) {
