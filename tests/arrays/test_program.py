@@ -373,6 +373,18 @@ def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():
             program.loss_and_grad(numbers, xs, ys)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_choices_are_the_same_on_few_and_on_many_points(dtype):
+    x, y = Value(0.5), Value(-0.5)
+    program = compile(tl.where(x > y, x * y, tl.relu(y) - x) + tl.log(tl.relu(x)), [x, y], dtype=dtype)
+    xs, ys = (np.resize(each, 10_500) for each in (EDGES, EDGES[:-1]))
+    values, slopes = program.value_and_grad(xs, ys)
+    some = slice(0, 210)
+    few, few_slopes = program.value_and_grad(xs[some], ys[some])
+    for many, expected in ((values, few), (slopes[0], few_slopes[0]), (slopes[1], few_slopes[1])):
+        np.testing.assert_array_equal(many, np.tile(expected, 50))
+
+
 def test_threads_give_the_same_sums_in_every_call():
     w, x = Value(0.3), Value(1.0)
     program = compile(tl.tanh(w * x), [x])

@@ -13,6 +13,9 @@ from ..op import Op
 
 COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
+FEW = 2048
+"""Of how few numbers calls of NumPy cost more than branches."""
+
 
 class Kernels:
     """What the names of instructions mean. NumPy is imported when they are made, on first use."""
@@ -58,6 +61,9 @@ def _move(sources: Any, targets: Any, rows: Any) -> None:
 
 def _select(np: Any, holds: Any, x: Any, y: Any, chosen: Any, others: Any, out: Any) -> None:
     """What is chosen where it holds, by the bits: np.where branches, four times as slow, mixed."""
+    if out.size < FEW:
+        np.positive(np.where(holds(x, y), chosen, others), out)
+        return
     bits = np.int64 if out.dtype.itemsize == 8 else np.int32
     others, out = others.view(bits), out.view(bits)
     np.bitwise_xor(chosen.view(bits), others, out)
