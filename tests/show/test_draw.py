@@ -284,6 +284,13 @@ def test_a_depth_is_a_whole_number(depth: Any, error: type[Exception]) -> None:
         draw(worksheet(), depth=depth)
 
 
+def test_each_edge_counts_as_one_and_the_shortest_way_counts() -> None:
+    x = Value(2.0, "x")
+    y = ((x.sin().named("s")).cos().named("c") + x).named("y")
+    assert titles(draw(y, depth=1)) == ["… 1 more", "x", "c = cos(s)", "y = c + x"]
+    assert titles(draw(y, depth=2)) == ["x", "s = sin(x)", "c = cos(s)", "y = c + x"]
+
+
 def test_the_depth_may_be_a_numpy_integer() -> None:
     x = Value(2.0, "x")
     assert draw(x * x + x, depth=np.int64(1)).source == draw(x * x + x, depth=1).source

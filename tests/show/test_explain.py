@@ -16,6 +16,7 @@ from test_steps import graphs, worksheet
 import tinygrad_lite as tl
 from tinygrad_lite import ops
 from tinygrad_lite.show.explain import explain, table
+from tinygrad_lite.show.latex import addends
 from tinygrad_lite.show.notation import LATEX, MOST_TERMS, TEXT, write
 from tinygrad_lite.show.steps import Backward, steps
 from tinygrad_lite.show.symbol import Symbol
@@ -153,6 +154,14 @@ def test_a_long_row_is_cut_before_a_plus() -> None:
     (at,) = [i for i, row in enumerate(many) if row.startswith("s &= ")]
     assert [row.count("square") for row in many[at : at + 4]] == [2, 2, 2, 0]
     assert [row.partition(r"\text")[0] for row in many[at : at + 3]] == ["s &= ", r"&\quad + ", r"&\quad + "]
+
+
+@pytest.mark.parametrize(("side", "pieces"), [
+    ("a + b", ["a ", "+ b"]), ("(a + (b + c)) + d", ["(a + (b + c)) ", "+ d"]), (r"\text{b+c} + d", [r"\text{b+c} ", "+ d"]),
+    (r"\frac{a + {b + 1}}{c}", [r"\frac{a + {b + 1}}{c}"]), (r"\text{(} + b", [r"\text{(} ", "+ b"]), (r"a\{ + b", [r"a\{ ", "+ b"]),
+])  # fmt: skip
+def test_a_side_is_cut_before_a_plus_outside_of_parentheses_and_braces(side: str, pieces: list[str]) -> None:
+    assert list(addends(side)) == pieces
 
 
 def test_the_textbooks_rule_is_shown_where_there_is_one() -> None:
