@@ -13,6 +13,8 @@ from .answers import Form
 from .kernels import np
 
 Shape = tuple[int, ...]
+REAL = "biuf"
+"""The kinds of NumPy's dtypes that hold real numbers."""
 
 
 class Group(NamedTuple):
@@ -24,10 +26,12 @@ class Group(NamedTuple):
 
     def checked(self, i: int, array: Any) -> Any:
         """Array i of a call, if it can stand for this input."""
-        name = f"array {i}" + (f" ({self.label[:60]!r})" if self.label else "")
-        given = real_numbers(name, array)
-        if not self.tail or given.shape[-len(self.tail) :] == self.tail:
+        given = np().asarray(array)
+        fits = not self.tail or given.shape[-len(self.tail) :] == self.tail
+        if fits and given.dtype.kind in REAL:
             return given
+        name = f"array {i}" + (f" ({self.label[:60]!r})" if self.label else "")
+        real_numbers(name, array)
         expected = f"(..., {', '.join(map(str, self.tail))}) for {self.size} Values"
         raise ValueError(
             f"program: {name}: expected an array of shape {expected}, got shape {given.shape}"
@@ -49,7 +53,7 @@ def real_numbers(name: str, array: Any) -> Any:
     if given.dtype == object and any(isinstance(x, Value) for x in given.ravel()):
         advice = "give their numbers, tl.data_of(values)"
         raise TypeError(f"program: {name}: expected real numbers, got Values; {advice}")
-    if given.dtype.kind not in "biuf":
+    if given.dtype.kind not in REAL:
         raise TypeError(f"program: {name}: expected real numbers, got dtype {given.dtype}")
     return given
 
@@ -61,14 +65,9 @@ class Points:
         if len(arrays) != len(groups):
             raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
         self.groups = groups
-        pairs = [*zip(groups, arrays, strict=True)]
-        self.given = [group.checked(i, array) for i, (group, array) in enumerate(pairs)]
-        axes = [
-            array.ndim - len(group.tail)
-            for array, (group, _) in zip(self.given, pairs, strict=True)
-        ]
+        self.given = [group.checked(i, arrays[i]) for i, group in enumerate(groups)]
         self.shapes = tuple(
-            [array.shape[:count] for array, count in zip(self.given, axes, strict=True)]
+            [a.shape[: a.ndim - len(g.tail)] for a, g in zip(self.given, groups, strict=True)]
         )
         self.whole, self.count = together(self.shapes)
         self.alike = len(self.whole) == 1 and self.shapes.count(self.whole) == len(groups)

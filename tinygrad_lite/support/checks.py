@@ -67,13 +67,14 @@ def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
 
     Raises TypeError for what is no whole number, ValueError for one that is too small.
     """
-    message = f"{name}: expected {what} to be a whole number >= {least}, got {x!r}"
-    if isinstance(x, bool) or not hasattr(x, "__index__"):
-        raise TypeError(message)
-    whole = operator.index(x)
-    if whole < least:
-        raise ValueError(message)
-    return whole
+    if not isinstance(x, bool) and hasattr(x, "__index__"):
+        whole = operator.index(x)
+        if whole >= least:
+            return whole
+        error: type[Exception] = ValueError
+    else:
+        error = TypeError
+    raise error(f"{name}: expected {what} to be a whole number >= {least}, got {x!r}")
 
 
 def number_for(name: str, arity: int | None, x: Any) -> float:
