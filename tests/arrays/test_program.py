@@ -424,6 +424,24 @@ def test_thousands_of_rows_at_once_are_worked_on_in_whole_points():
     np.testing.assert_allclose(program(points), (weights * points).sum(1) / weights.sum(1), rtol=1e-12)
 
 
+def test_extremes_and_sums_of_several_lists_are_reduced_together():
+    xs = [Value(0.1 * i) for i in range(18)]
+    lists = [xs[:6], xs[6:12], xs[12:]]
+    points = np.random.default_rng(0).uniform(-1, 1, (5, 18))
+    parts = points.reshape(5, 3, 6)
+    for reduce, expected, slope in (
+        (lambda some: tl.maximum(*some), parts.max(2), parts == parts.max(2, keepdims=True)),
+        (lambda some: tl.minimum(*some), parts.min(2), parts == parts.min(2, keepdims=True)),
+        (lambda some: tl.sum([x * x for x in some]), (parts**2).sum(2), 2 * parts),
+    ):
+        program = compile(tl.prod([tl.sin(reduce(some)) for some in lists]), [xs])
+        value, (gradient,) = program.value_and_grad(points)
+        sines = np.sin(expected)
+        np.testing.assert_allclose(value, sines.prod(1), rtol=1e-12)
+        others = sines.prod(1, keepdims=True) / sines * np.cos(expected)
+        np.testing.assert_allclose(gradient, (others[:, :, None] * slope).reshape(5, 18), rtol=1e-9)
+
+
 def test_a_convolution_shares_its_weights():
     kernel, xs = [Value(0.5), Value(-1.0), Value(2.0)], [Value(0.0) for _ in range(12)]
     out = tl.sum([tl.relu(tl.dot(kernel, xs[i : i + 3])) for i in range(10)])

@@ -461,3 +461,14 @@ def test_the_table_has_every_operation_of_the_package_and_no_others() -> None:
 )
 def test_rows_of_the_table(row: str) -> None:
     assert row in table().splitlines()
+
+
+def test_an_extremum_says_which_argument_was_chosen() -> None:
+    a, b = tl.Value(1.0, "a"), tl.Value(2.0, "b")
+    for root, chosen in (
+        (tl.maximum(a, b), "the largest is b"),
+        (tl.minimum(a, b), "the smallest is a"),
+        (tl.maximum(a, b, (a + 1).named("c")), "the largest are b, c"),
+        (tl.minimum(a, a, b), "the smallest is a"),
+    ):
+        assert f"({chosen})" in str(explain(root))

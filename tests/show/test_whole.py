@@ -75,6 +75,13 @@ def test_a_softmax_and_its_derivatives_are_written_as_a_textbook_has_them() -> N
     assert r"\frac{\mathrm{e}^{z_{1}}}{\mathrm{e}^{z_{1}} + \mathrm{e}^{z_{2}}}" in explanation.latex()
 
 
+def test_a_mixture_is_written_with_its_weights_first_in_latex() -> None:
+    loss = tl.cross_entropy(leaves([0.0, 0.0]), [tl.Value(0.25, "y_1"), 0.75]).named("L")
+    total = r"{\mathrm{e}^{z_{1}} + \mathrm{e}^{z_{2}}}"
+    logs = [rf"\mathrm{{log}}\left(\frac{{\mathrm{{e}}^{{z_{{{i}}}}}}}{total}\right)" for i in (1, 2)]
+    assert rf"L &= -y_{{1}} \cdot {logs[0]} - 0.75 \cdot {logs[1]}" in explain(loss).latex()
+
+
 def test_the_derivative_of_a_cross_entropy_is_p_minus_y() -> None:
     zs = leaves([0.0, 0.0])
     loss = tl.cross_entropy(zs, 0).named("L")
