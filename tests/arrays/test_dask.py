@@ -23,6 +23,7 @@ import tinygrad_lite as tl
 import tinygrad_lite.arrays.dask
 from tinygrad_lite import Program, Value
 from tinygrad_lite.arrays import answers
+from tinygrad_lite.arrays.prepared import Plans
 
 NEEDS = 'Dask is not installed: pip install "tinygrad_lite[distributed]"'
 
@@ -242,8 +243,8 @@ def test_a_lazy_result_keeps_the_numbers_of_its_call(da):
 
 
 def test_a_program_is_unpacked_and_planned_once_for_all_its_blocks_and_calls(da, monkeypatch):
-    plans, planned = [], Program._planned
-    monkeypatch.setattr(Program, "_planned", lambda program, kind: plans.append(kind) or planned(program, kind))
+    plans, made = [], Plans.made
+    monkeypatch.setattr(Plans, "made", lambda plan, kind: plans.append(kind) or made(plan, kind))
     model = Logistic(points=1000)
     lazy = [da.from_array(array, chunks=100) for array in model.arrays]
     for parameter in model.parameters:

@@ -18,6 +18,7 @@ import pytest
 import tinygrad_lite as tl
 from tinygrad_lite import Program, Value
 from tinygrad_lite.arrays import answers
+from tinygrad_lite.arrays.prepared import Plans
 
 
 def formula() -> Program:
@@ -129,15 +130,15 @@ def test_a_program_that_was_interrupted_anywhere_is_right_afterwards(
     check(make, kind, error)
 
 
-def careless(program: Program, kind: answers.Kind) -> Any:
+def careless(plans: Plans, kind: answers.Kind) -> Any:
     """What keeps a plan before it is the right one."""
-    if kind not in program._prepared:
-        program._prepared[kind] = program._planned(answers.values)
-        program._prepared[kind] = program._planned(kind)
-    return program._prepared[kind]
+    if kind not in plans.known:
+        plans.known[kind] = plans.made(answers.values)
+        plans.known[kind] = plans.made(kind)
+    return plans.known[kind]
 
 
 def test_the_check_finds_what_an_interrupt_leaves_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Program, "_plan", careless)
+    monkeypatch.setattr(Plans, "of", careless)
     with pytest.raises((AssertionError, LookupError, ValueError)):
         check(formula, "gradients", KeyboardInterrupt)

@@ -25,7 +25,7 @@ def leaves(*numbers: float) -> list[Value]:
 
 
 def plan(program: Program, kind: answers.Kind) -> str:
-    return str(program._plan(kind).plan)
+    return str(program._plans.of(kind).plan)
 
 
 # Golden listings of six graphs
@@ -284,8 +284,8 @@ def test_blocks_of_any_width_give_the_same(seed: int) -> None:
     program = tl.compile(out, xs)
     arrays = [np.linspace(x, x * 1.01, 50) for x in point]
     expected = program.value_and_grad(*arrays)
-    made = program._plan(answers.gradients)
-    program._prepared[answers.gradients] = made._replace(plan=made.plan._replace(width=random.Random(seed).choice([1, 7, 49])))
+    made = program._plans.of(answers.gradients)
+    program._plans.known[answers.gradients] = made._replace(plan=made.plan._replace(width=random.Random(seed).choice([1, 7, 49])))
     values, gradients = program.value_and_grad(*arrays)
     np.testing.assert_array_equal(values, expected[0])
     np.testing.assert_array_equal(gradients, expected[1])

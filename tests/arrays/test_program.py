@@ -350,7 +350,7 @@ def test_calls_of_ever_new_sizes_keep_no_more_memory():
     for count in range(100, 2, -1):
         xs = np.linspace(-1, 1, count)
         assert program(xs).tolist() == (np.exp(xs) * xs).tolist()
-    assert len(program._plan(answers.values).spare.memories) <= 3
+    assert len(program._plans.of(answers.values).spare.memories) <= 3
 
 
 def test_the_loss_and_its_gradient_at_given_numbers_touch_no_value():
@@ -419,7 +419,7 @@ def test_thousands_of_rows_at_once_are_worked_on_in_whole_points():
     xs = [Value(0.1) for _ in range(2500)]
     points = np.random.default_rng(0).uniform(-1, 1, (1200, 2500))
     program = compile(tl.dot(tl.softmax(xs), xs), [xs])
-    assert 16 < program._plan(answers.values).plan.width < 1024
+    assert 16 < program._plans.of(answers.values).plan.width < 1024
     weights = np.exp(points)
     np.testing.assert_allclose(program(points), (weights * points).sum(1) / weights.sum(1), rtol=1e-12)
 

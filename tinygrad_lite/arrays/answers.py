@@ -6,7 +6,7 @@ Its results are numbers at each point, `totals` sums over all points.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .derive import adjoints, tangents
 from .roll import Rolled
@@ -111,3 +111,9 @@ def _adjoints(rolled: Rolled, output: Row, targets: Sequence[Rows]) -> list[Rows
         graph.spread(zero if node is None else node, target.size)
         for node, target in zip(found, targets, strict=True)
     ]
+
+
+def parted(results: list[Any], parts: int) -> list[list[Any]]:
+    """Results in so many lists."""
+    size = len(results) // parts
+    return [results[i * size : (i + 1) * size] for i in range(parts)]

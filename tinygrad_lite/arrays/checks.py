@@ -56,19 +56,23 @@ def _listed(values: Any) -> list[Any]:
 
 
 def check_parameters(
-    outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value]
-) -> list[Value]:
+    outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value] | None
+) -> list[Value] | None:
     """The parameters as a list, if they are all leaves that are no inputs, each once."""
+    if parameters is None:
+        return None
     named = [value for each in _listed(parameters) for value in _listed(each)]
+    inputs = {value for group in groups for value in group}
+    seen: set[Value] = set()
     for i, value in enumerate(named):
         _check_leaf("parameter", i, value)
-        if any(other is value for other in named[:i]):
+        if value in seen:
             raise ValueError(f"compile: {value!r} is given twice, the second time as parameter {i}")
-        if any(value in group for group in map(set, groups)):
+        if value in inputs:
             raise ValueError(f"compile: {value!r} is parameter {i} and an input")
-    known = {*named, *(value for group in groups for value in group)}
+        seen.add(value)
     for node in topological_order(*outputs):
-        if node.op is None and node not in known:
+        if node.op is None and node not in seen and node not in inputs:
             problem = "which is neither an input nor among the parameters"
             raise ValueError(f"compile: the output depends on {node!r}, {problem}")
     return named

@@ -8,10 +8,35 @@ Backwards it is left out; so that is where the numbers that were lost are looked
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import answers, dask
 from .kernels import np
-from .points import Group
+from .points import Group, Points
+
+if TYPE_CHECKING:
+    from .program import Program
+
+
+def moved_forwards(
+    program: Program, kind: answers.Kind, arrays: Sequence[Any], groups: Sequence[Group],
+    threads: int, numbers: Any,
+) -> list[Any] | None:  # fmt: skip
+    """The derivatives of the outputs for all that groups hold, along a new first axis.
+
+    None where it is better, or right, to go backwards: there are few outputs; or a 0, of what does
+    not move or was not chosen, has met an infinite slope on the way.
+    """
+    count = len(program._outputs)
+    if sum([group.size for group in groups]) >= count or dask.is_lazy(arrays):
+        return None
+    axes = len(Points(arrays, program._groups).whole)
+    given = [*arrays, *unit_directions(groups, axes)]
+    moved = program._results(kind, given, threads, numbers, directions=groups)[-count:]
+    if any(lost(moved)):
+        values = program._results(answers.values, arrays, threads, numbers)
+        return None if any(lost(moved, values)) else moved
+    return moved
 
 
 def unit_directions(groups: Sequence[Group], axes: int) -> list[Any]:

@@ -11,56 +11,37 @@ next:
 3. `answers.py` says what is wanted of that graph: values, gradients, totals, directional
    derivatives. For derivatives `derive.py` runs the table's rules on Rows, on the way back
    (`adjoints`) or forth (`tangents`), which adds Rows.
-4. `place.py` gives every node its place in memory: `reached`, `homes`, `last_uses`, `allocated`.
+4. `place.py` gives every node its place in memory: `homes`, `last_uses`, `allocated`.
 5. `instruct.py` writes the instructions down (`planned`), a `Plan` (`plan.py`).
 6. `run.py` carries it out block by block: the rows of a block stay in the cache, and a result is
    written where the caller wants it. `points.py` lays the points of a call along one axis, and
    gives the results their shapes.
 
-The graph of step 2 is made once and kept; a plan is made when its answer is first asked for, and
+The graph of step 2 is made once; `prepared.py` makes a plan when its answer is first asked for, and
 kept when it is whole. Nothing else changes in a Program, so that threads may share it and an
 interrupt leaves it as it was. Phases part what is done once a call (what depends on parameters
 alone), at each point, and once from sums over the points.
 
-Results follow IEEE 754: inf and nan where a point leaves the domain, never an exception or a
-warning.
+Results follow IEEE 754: inf and nan outside of the domain, never an exception or a warning.
 """
 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..support.checks import check_whole
 from ..value import Value
 from . import answers, dask
-from .answers import Form, Kind
+from .answers import Kind, parted
 from .checks import check_graph, check_parameters, shape_of
-from .directions import along, columns, lost, unit_directions
-from .instruct import planned
+from .directions import along, columns, lost, moved_forwards
 from .kernels import np, packed, uncollected
-from .plan import Plan
 from .points import Group, Points, Shape, real_numbers
+from .prepared import Plans
 from .roll import rolled
-from .run import Run, Spare
-
-
-class Replayed(NamedTuple):
-    """What a call gives: an array for each result, and the totals (None of no points)."""
-
-    results: list[Any]
-    totals: Any
-    points: int
-
-
-class Prepared(NamedTuple):
-    """The instructions for a kind of answer, the forms of its results, and spare memory."""
-
-    plan: Plan
-    forms: list[Form]
-    spare: Spare
+from .run import Replayed, Run
 
 
 class Program:
@@ -89,13 +70,9 @@ class Program:
             for group, tail in zip(groups, tails, strict=True)
         ]
         with uncollected():
-            self._rolled, self.parameters = rolled(outputs, groups, [*tails], parameters)
-        """The leaves that are no inputs."""
-        self._forget()
-
-    def _forget(self) -> None:
-        self._prepared: dict[Kind, Prepared] = {}
-        self._lock = threading.Lock()
+            graph, self.parameters = rolled(outputs, groups, [*tails], parameters)
+            """The leaves that are no inputs."""
+        self._plans = Plans(graph)
 
     def __call__(self, *arrays: Any, threads: int = 1, out: Any = None) -> Any:
         """The output at each point; a list of arrays if there are several outputs.
@@ -116,10 +93,9 @@ class Program:
         (array([1., 8.]), [array([ 3., 12.])])
         """
         results = self._results(answers.gradients, arrays, threads)
-        if not self._several:
-            return results[0], results[1:]
         count = len(self._outputs)
-        return results[:count], _parted(results[count:], count)
+        values, gradients = results[:count], parted(results[count:], count)
+        return (values, gradients) if self._several else (values[0], gradients[0])
 
     def jvp(
         self, arrays: Sequence[Any], directions: Sequence[Any], *, threads: int = 1
@@ -140,9 +116,9 @@ class Program:
             raise TypeError("program: jvp takes arrays, got Dask's; map it over the blocks")
         more = {"directions": self._groups}
         results = self._results(answers.directional, [*arrays, *directions], threads, **more)
-        values, moved = _parted(results, 2)
+        values, moved = parted(results, 2)
         if any(lost(moved, values)):
-            slopes = _parted(self._results(answers.slopes, arrays, threads), len(values))
+            slopes = parted(self._results(answers.slopes, arrays, threads), len(values))
             moved = along(slopes, directions, self._groups, moved)
         return (values, moved) if self._several else (values[0], moved[0])
 
@@ -156,11 +132,11 @@ class Program:
         >>> compile([x * y, x + y], [[x, y]]).jacobian([3.0, 4.0])
         [[array([4., 3.])], [array([1., 1.])]]
         """
-        moved = self._moved(answers.directional, arrays, self._groups, threads, None)
+        moved = moved_forwards(self, answers.directional, arrays, self._groups, threads, None)
         if moved is not None:
             return [columns(each, self._groups) for each in moved]
         found = self._results(answers.slopes, arrays, threads)
-        return _parted(found, len(self._outputs)) if self._several else found
+        return parted(found, len(self._outputs)) if self._several else found
 
     def values_at(self, numbers: Any, *arrays: Any, threads: int = 1) -> Any:
         """What a call gives, with `numbers` in place of the `data` of `parameters`.
@@ -182,7 +158,8 @@ class Program:
                [20.,  1.]])
         """
         numbers, groups = self._checked(numbers), [Group((len(self.parameters),))]
-        moved = self._moved(answers.parameter_directional, arrays, groups, threads, numbers)
+        kind = answers.parameter_directional
+        moved = moved_forwards(self, kind, arrays, groups, threads, numbers)
         if moved is None:
             found = self._results(answers.parameter_slopes, arrays, threads, numbers)
         else:
@@ -223,9 +200,8 @@ class Program:
         if reduction not in ("mean", "sum"):
             raise ValueError(f"program: expected reduction 'mean' or 'sum', got {reduction!r}")
         if self._several:
-            raise TypeError(
-                f"program: expected one output, got {len(self._outputs)}; compile their sum"
-            )
+            count = len(self._outputs)
+            raise TypeError(f"program: expected one output, got {count}; compile their sum")
         numbers = self._checked(numbers)
         _, totals, count = self._replayed(answers.totals, arrays, threads, numbers)
         if totals is None:  # of no points
@@ -235,33 +211,20 @@ class Program:
         return float(totals[0]), totals[1:]
 
     def __len__(self) -> int:
-        plan = self._plan(answers.values).plan
-        return sum(map(len, plan.code))
+        return sum(map(len, self._plans.of(answers.values).plan.code))
 
     def __str__(self) -> str:
-        return f"{repr(self)[1:-1]}\n{self._plan(answers.values).plan}"
+        return f"{repr(self)[1:-1]}\n{self._plans.of(answers.values).plan}"
 
     def __repr__(self) -> str:
-        counts = {
-            "input": len(self._groups),
-            "parameter": len(self.parameters),
-            "output": len(self._outputs),
-        }
-        counted = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        counts = len(self._groups), len(self.parameters), len(self._outputs)
+        named = zip(counts, ("input", "parameter", "output"), strict=True)
+        counted = [f"{count} {name}{'s' * (count != 1)}" for count, name in named]
         return f"<Program: {', '.join(counted)}, {self._dtype}>"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value for name, value in vars(self).items() if name not in ("_prepared", "_lock")
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._forget()
 
     @property
     def _outputs(self) -> Sequence[Any]:
-        return self._rolled.outputs
+        return self._plans.rolled.outputs
 
     def _numbers(self) -> Any:
         return packed([parameter.data for parameter in self.parameters])
@@ -269,30 +232,11 @@ class Program:
     def _checked(self, numbers: Any) -> Any:
         found = real_numbers("numbers", numbers).astype(float, copy=False)
         if found.shape != (len(self.parameters),):
-            raise ValueError(
-                f"program: expected numbers of shape ({len(self.parameters)},), got {found.shape}"
-            )
+            shape = f"({len(self.parameters)},)"
+            raise ValueError(f"program: expected numbers of shape {shape}, got {found.shape}")
         return found
 
     # Answers
-
-    def _plan(self, kind: Kind) -> Prepared:
-        """The instructions for an answer, made when it is first asked for."""
-        if kind in self._prepared:
-            return self._prepared[kind]
-        with self._lock:
-            if kind not in self._prepared:
-                self._prepared[kind] = self._planned(kind)
-            return self._prepared[kind]
-
-    def _planned(self, kind: Kind) -> Prepared:
-        graph = self._rolled.graph
-        with uncollected():
-            graph.restore()
-            results, totals = kind(self._rolled)
-            plan = planned(graph, [rows for rows, _ in results], totals)
-            graph.restore()
-            return Prepared(plan, [form for _, form in results], Spare())
 
     def _results(
         self, kind: Kind, arrays: Sequence[Any], threads: int, numbers: Any = None, **more: Any
@@ -316,37 +260,10 @@ class Program:
     ) -> Replayed:  # fmt: skip
         """What arrays of NumPy give."""
         points = Points(arrays, [*self._groups, *directions])
-        plan, forms, spare = self._plan(kind)
+        plan, forms, spare = self._plans.of(kind)
         results = points.results(forms, self._dtype, out)
         totals = Run(plan, spare, points, results, numbers, self._dtype).run(threads)
         return Replayed(points.shaped(results, forms, out), totals, points.count)
-
-    def _moved(
-        self, kind: Kind, arrays: Sequence[Any], groups: Sequence[Group], threads: int, numbers: Any
-    ) -> list[Any] | None:
-        """The derivatives of the outputs for all that groups hold, along a new first axis.
-
-        None where it is better, or right, to go backwards: there are few outputs; or a 0, of what
-        does not move or was not chosen, has met an infinite slope on the way.
-        """
-        count = len(self._outputs)
-        if sum([group.size for group in groups]) >= count or dask.is_lazy(arrays):
-            return None
-        axes = len(Points(arrays, self._groups).whole)
-        results = self._results(
-            kind, [*arrays, *unit_directions(groups, axes)], threads, numbers, directions=groups
-        )
-        moved = results[-count:]
-        if any(lost(moved)):
-            values = self._results(answers.values, arrays, threads, numbers)
-            return None if any(lost(moved, values)) else moved
-        return moved
-
-
-def _parted(results: list[Any], parts: int) -> list[list[Any]]:
-    """Results in so many lists."""
-    size = len(results) // parts
-    return [results[i * size : (i + 1) * size] for i in range(parts)]
 
 
 def compile(
@@ -376,10 +293,8 @@ def compile(
     if (name := np().dtype(dtype).name) not in ("float64", "float32"):
         raise TypeError(f"compile: expected float64 or float32 as dtype, got {name!r}")
     tails = [shape_of(each) for each in inputs]
-    groups: list[Any] = [
-        [*getattr(each, "flat", each)] if tail else [each]
-        for each, tail in zip(inputs, tails, strict=True)
-    ]
+    pairs = zip(inputs, tails, strict=True)
+    groups: list[Any] = [[*getattr(x, "flat", x)] if tail else [x] for x, tail in pairs]
     check_graph(outputs, groups)
-    named = None if parameters is None else check_parameters(outputs, groups, parameters)
+    named = check_parameters(outputs, groups, parameters)
     return Program(outputs, groups, tails, dtype, several=several, parameters=named)

@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .kernels import np
 from .plan import Plan
@@ -69,6 +69,14 @@ class Spare:
         memory.let_go()
         with self.lock:
             self.memories.append(memory)
+
+
+class Replayed(NamedTuple):
+    """What a call gives: an array for each result, and the totals (None of no points)."""
+
+    results: list[Any]
+    totals: Any
+    points: int
 
 
 @dataclass
