@@ -157,6 +157,12 @@ def test_a_rule_with_a_function_of_math_is_told_what_to_write() -> None:
     [
         (lambda x: pow(x, 2, 3), "pow: expected 2 arguments, got 3"),
         (lambda x: tl.maximum([x, x]), "maximum: expected numbers or Values, got a list; write maximum(*xs)"),
+        (lambda x: tl.sum([[x], [x]]), "sum: expected numbers or Values, got a list; write [sum(xs) for xs in rows]"),
+        (
+            lambda x: tl.dot([[x]], [[x]]),
+            "dot: expected numbers or Values, got a list; write [dot(xs, ys) for xs, ys in zip(rows, others)]",
+        ),
+        (lambda x: tl.exp(None), "exp: expected numbers or Values, got NoneType"),
         (lambda x: tl.maximum(y for y in [x]), "maximum: expected numbers or Values, got a generator; write maximum(*xs)"),
         (
             lambda x: tl.atan2([x], (1.0,)),

@@ -321,7 +321,7 @@ COMPLAINTS = [
     (lambda: tl.maximum(), TypeError, "maximum: expected at least 1 arguments, got 0"),
     (lambda: tl.dot([1.0]), TypeError, "dot: expected two sequences, got list; write dot([v, w], [x, y])"),
     (lambda: tl.dot([1.0], [1.0, 2.0]), ValueError, "dot: expected sequences of one length, got 1 and 2"),
-    (lambda: tl.exp("1"), TypeError, "a Value holds one number, got str"),
+    (lambda: tl.exp("1"), TypeError, "exp: expected numbers or Values, got str"),
     (lambda: tl.exp(np.array(["a"])), TypeError, "exp: expected arrays of real numbers, got dtype <U1"),
     (lambda: tl.exp(np.array([1j])), TypeError, "exp: expected arrays of real numbers, got dtype complex128"),
     (lambda: tl.declare("2x", math.exp, (None,)), ValueError, "declare: expected an identifier as the name, got '2x'"),

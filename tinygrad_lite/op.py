@@ -179,7 +179,7 @@ class Op:
             return self.at_arrays(*operands)
         if kinds:
             return max(kinds, key=lambda kind: kind.rank).apply(self, operands)
-        numbers = [number_for(self.name, self.arity, x) for x in operands]
+        numbers = [number_for(self.name, self.arity, self.lists, x) for x in operands]
         return self.at_floats(numbers, numbers)
 
     def at_floats(self, numbers: Sequence[float], args: Sequence[Any]) -> float:

@@ -77,18 +77,27 @@ def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
     raise error(f"{name}: expected {what} to be a whole number >= {least}, got {x!r}")
 
 
-def number_for(name: str, arity: int | None, x: Any) -> float:
-    """`number`, which for a list or a generator says how the operation of that name is called."""
-    if hasattr(x, "__iter__") and not isinstance(x, str | bytes) and not hasattr(x, "shape"):
-        letters = "xyzuvw"[: arity or 0]
-        one, lists = ", ".join(letters), ", ".join(f"{letter}s" for letter in letters)
-        found = lists if arity == 1 else f"zip({lists})"
-        several = f"{name}(*xs)" if arity is None else f"[{name}({one}) for {one} in {found}]"
-        kind = type(x).__name__
-        raise TypeError(f"{name}: expected numbers or Values, got a {kind}; write {several}")
-    return number(x)
+def number_for(name: str, arity: int | None, lists: int, x: Any) -> float:
+    """`number`, which for what is none says how the operation of that name is called."""
+    try:
+        return number(x)
+    except TypeError:
+        pass
+    kind = type(x).__name__
+    if not hasattr(x, "__iter__") or isinstance(x, str | bytes) or hasattr(x, "shape"):
+        raise TypeError(f"{name}: expected numbers or Values, got {kind}")
+    call = _CALLS_OF_LISTS.get(lists, "{}(*xs)").format(name)
+    if arity is not None:
+        letters = "xyzuvw"[:arity]
+        one, several = ", ".join(letters), ", ".join(f"{letter}s" for letter in letters)
+        call = f"[{name}({one}) for {one} in {several if arity == 1 else f'zip({several})'}]"
+    raise TypeError(f"{name}: expected numbers or Values, got a {kind}; write {call}")
 
 
+_CALLS_OF_LISTS = {
+    1: "[{}(xs) for xs in rows]",
+    2: "[{}(xs, ys) for xs, ys in zip(rows, others)]",
+}
 _SEQUENCES = {1: ("one sequence", "[x, y]"), 2: ("two sequences", "[v, w], [x, y]")}
 
 
