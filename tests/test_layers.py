@@ -69,8 +69,17 @@ def test_importing_the_package_imports_neither_numpy_nor_graphviz() -> None:
     assert answer.stdout.strip() == "[]"
 
 
+def test_a_folder_is_imported_when_a_name_of_it_is_used() -> None:
+    seen = "print({name.split('.')[1] for name in sys.modules if name.startswith('tinygrad_lite.')})"
+    code = f"import sys, tinygrad_lite as tl; {seen}; tl.grad; {seen}"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = (set(ast.literal_eval(line)) for line in answer.stdout.splitlines())
+    root = {"accurate", "fast", "functional", "op", "ops", "support", "value"}
+    assert (before, after) == (root, root | {"derivatives"})
+
+
 def test_every_public_name_is_listed_and_documented() -> None:
-    assert list(tl.__all__) == sorted(tl.__all__)
+    assert list(tl.__all__) == sorted(tl.__all__) == dir(tl)
     for name in tl.__all__:
         assert getattr(tl, name).__doc__, name
 

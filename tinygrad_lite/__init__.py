@@ -15,10 +15,6 @@ import os
 from typing import TYPE_CHECKING
 
 from . import fast, ops
-from .derivatives.check import check_grad
-from .derivatives.functions import value_and_grad
-from .derivatives.grad import grad, hessian, hvp, jacobian
-from .derivatives.taylor import jvp, taylor
 from .functional import (
     argmax,
     binary_cross_entropy,
@@ -35,10 +31,6 @@ from .functional import (
 )
 from .op import OPS, Op, declare
 from .ops import *  # noqa: F403  # the table names its operations
-from .show.draw import draw
-from .show.explain import explain
-from .show.page import explore
-from .show.steps import steps
 from .value import Value, topological_order
 
 if TYPE_CHECKING:
@@ -46,28 +38,47 @@ if TYPE_CHECKING:
     from .arrays.objects import data_of, grad_of, values
     from .arrays.program import Program, compile
     from .arrays.vectorize import vectorize
+    from .derivatives.check import check_grad
+    from .derivatives.functions import value_and_grad
+    from .derivatives.grad import grad, hessian, hvp, jacobian
+    from .derivatives.taylor import jvp, taylor
+    from .show.draw import draw
+    from .show.explain import explain
+    from .show.page import explore
+    from .show.steps import steps
 
 if not os.environ.get("TINYGRAD_LITE_PLAIN"):  # to see that speed has no meaning of its own
     fast.install()
 
-_LATE = {
-    "Program": "arrays.program",
-    "compile": "arrays.program",
-    "data_of": "arrays.objects",
-    "grad_of": "arrays.objects",
-    "nn": "nn",
-    "values": "arrays.objects",
-    "vectorize": "arrays.vectorize",
+_ROOMS = {
+    "arrays.objects": ("data_of", "grad_of", "values"),
+    "arrays.program": ("Program", "compile"),
+    "arrays.vectorize": ("vectorize",),
+    "derivatives.check": ("check_grad",),
+    "derivatives.functions": ("value_and_grad",),
+    "derivatives.grad": ("grad", "hessian", "hvp", "jacobian"),
+    "derivatives.taylor": ("jvp", "taylor"),
+    "nn": ("nn",),
+    "show.draw": ("draw",),
+    "show.explain": ("explain",),
+    "show.page": ("explore",),
+    "show.steps": ("steps",),
 }
+_LATE = {name: module for module, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use what half of the time of an import would go into."""
+    """What a folder gives, imported on first use: the engine alone takes half of the time."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f".{_LATE[name]}", __name__)
     globals()[name] = module if name == "nn" else getattr(module, name)
     return globals()[name]
+
+
+def __dir__() -> list[str]:
+    """Every public name, the late ones too."""
+    return __all__
 
 
 __all__ = [
