@@ -48,6 +48,21 @@ def test_an_operation_that_is_declared_is_seen_everywhere() -> None:
     assert cube(x + 1).op is cube
 
 
+def test_an_operation_may_be_a_function_of_numpy() -> None:
+    sine = tl.declare("sine", np.sin, (lambda out, x: cosine(x),))
+    cosine = tl.declare("cosine", np.cos, (lambda out, x: -sine(x),))
+    x = tl.Value(0.5)
+    e = sine(x) * x
+    e.backward()
+    slope = math.sin(0.5) + 0.5 * math.cos(0.5)
+    (first,) = tl.grad(e, [x])
+    found = [sine(0.5), e.data, x.grad, first.data, *tl.taylor(lambda x: sine(x) * x, 0.5, 2)]
+    curvature = 2 * math.cos(0.5) - 0.5 * math.sin(0.5)
+    truth = [math.sin(0.5), 0.5 * math.sin(0.5), slope, slope]
+    assert found == pytest.approx([*truth, 0.5 * math.sin(0.5), slope, curvature / 2])
+    assert {type(each) for each in found} == {float}
+
+
 def test_a_name_is_that_of_one_declaration() -> None:
     assert set(tl.ops.__all__) == RESERVED - set(HELPERS) - {"logsumexp", "norm"}
     for name in tl.ops.__all__:

@@ -31,11 +31,12 @@ _pull_in_general = Op.pull
 
 def install() -> None:
     """Put what is written out here in place of the general forms."""
-    for name, method in vars(Operand).items():
+    for name, method in list(vars(Operand).items()):
         if isinstance(method, Method):
             op = OPS[method.op]
             record = _unary if op.arity == 1 else _reflected if method.reflected else _binary
             setattr(Value, name, record(op))
+            setattr(Operand, name, _applied(op, method))
     setattr(Value, "__pow__", _with_modulus(Value.__pow__))  # noqa: B010
     for name, made in (("record", _unary), ("pull", _pull_of)):
         kept = functools.cached_property(made)  # made at the first use, for declared operations too
@@ -50,12 +51,31 @@ def _call(op: Any, *args: Any) -> Any:
         (x,) = args
         if type(x) is float:
             try:
-                return op.scalar(x)
+                data = op.scalar(x)
             except NO_VALUE as error:
                 raise op.complaint(error, args) from None
+            return data if type(data) is float else number(data)
         if type(x) is Value:
             return op.record(x)
+        if isinstance(x, Operand):
+            return x.apply(op, args)
     return _call_in_general(op, *args)
+
+
+def _applied(op: Op, method: Method) -> Callable[..., Any]:
+    """An operator of a kind of operand, whose rules meet operands of that kind and floats."""
+    if op.arity == 1:
+        return _called_like(op, lambda self: self.apply(op, (self,)))
+    call, is_reflected = method.call, method.reflected
+
+    def operator(self: Any, *others: Any) -> Any:
+        if len(others) == 1:
+            (other,) = others
+            if type(other) is type(self) or type(other) is float:
+                return self.apply(op, (other, self) if is_reflected else (self, other))
+        return call(self, *others)
+
+    return _called_like(op, operator)
 
 
 # Recording
@@ -105,7 +125,7 @@ def _binary(op: Op) -> Callable[..., Any]:
 
 def _called_like(op: Op, record: Callable[..., Any]) -> Callable[..., Any]:
     """`record`, by the operation's name in tracebacks."""
-    record.__name__, record.__qualname__ = op.name, f"Value.{op.name}"
+    record.__name__ = record.__qualname__ = op.name
     return record
 
 
@@ -154,11 +174,9 @@ def _pull_of(op: Op) -> Callable[[Any], None]:
     if not (len(rules) <= 2 and all(map(callable, rules))):
         return general
     at_floats = [_at_floats(rule) for rule in rules]  # type: ignore[arg-type]
-    if len(rules) == 1:
-        return (_pull_one_term if takes_t else _pull_one)(general, *at_floats)
-    if _crosswise(*at_floats):
+    if len(rules) == 2 and _crosswise(*at_floats):
         return _pull_product
-    return (_pull_two_terms if takes_t else _pull_two)(general, *at_floats)
+    return (_pull_one if len(rules) == 1 else _pull_two)(general, *at_floats, takes_t=takes_t)
 
 
 def _at_floats(rule: Rule) -> Rule:
@@ -208,74 +226,45 @@ def _pull_product(node: Any) -> None:
         right.grad += adjoint * node.x
 
 
-def _pull_one(general: Callable[[Any], None], rule: Rule) -> Callable[[Any], None]:
+def _pull_one(
+    general: Callable[[Any], None], rule: Rule, *, takes_t: bool
+) -> Callable[[Any], None]:
     def pull(node: Any) -> None:
         left = node.left
         if left.op is constant:
             return
         try:
-            term = node.grad * rule(node._data, node.x)
-        except NO_TERM:
-            general(node)
-        else:
-            left.grad += term
-
-    return pull
-
-
-def _pull_one_term(general: Callable[[Any], None], rule: Rule) -> Callable[[Any], None]:
-    def pull(node: Any) -> None:
-        left = node.left
-        if left.op is constant:
-            return
-        try:
-            term = rule(node.grad, node._data, node.x)
-        except NO_TERM:
-            general(node)
-        else:
-            left.grad += term
-
-    return pull
-
-
-def _pull_two(general: Callable[[Any], None], first: Rule, second: Rule) -> Callable[[Any], None]:
-    def pull(node: Any) -> None:
-        left, right, adjoint = node.left, node.right, node.grad
-        out, x, y = node._data, node.x, node.y
-        try:
-            if right.op is constant:
-                if left.op is not constant:
-                    left.grad += adjoint * first(out, x, y)
-            elif left.op is constant:
-                right.grad += adjoint * second(out, x, y)
+            if takes_t:
+                term = rule(node.grad, node._data, node.x)
             else:
-                p, q = first(out, x, y), second(out, x, y)
-                left.grad += adjoint * p
-                right.grad += adjoint * q
+                term = node.grad * rule(node._data, node.x)
         except NO_TERM:
             general(node)
+        else:
+            left.grad += term
 
     return pull
 
 
-def _pull_two_terms(
-    general: Callable[[Any], None], first: Rule, second: Rule
+def _pull_two(
+    general: Callable[[Any], None], first: Rule, second: Rule, *, takes_t: bool
 ) -> Callable[[Any], None]:
     def pull(node: Any) -> None:
         left, right, adjoint = node.left, node.right, node.grad
         out, x, y = node._data, node.x, node.y
+        p = q = None
         try:
-            if right.op is constant:
-                if left.op is not constant:
-                    left.grad += first(adjoint, out, x, y)
-            elif left.op is constant:
-                right.grad += second(adjoint, out, x, y)
-            else:
-                p, q = first(adjoint, out, x, y), second(adjoint, out, x, y)
-                left.grad += p
-                right.grad += q
+            if left.op is not constant:
+                p = first(adjoint, out, x, y) if takes_t else adjoint * first(out, x, y)
+            if right.op is not constant:
+                q = second(adjoint, out, x, y) if takes_t else adjoint * second(out, x, y)
         except NO_TERM:
             general(node)
+            return
+        if p is not None:
+            left.grad += p
+        if q is not None:
+            right.grad += q
 
     return pull
 

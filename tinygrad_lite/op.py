@@ -185,7 +185,7 @@ class Op:
     def at_floats(self, numbers: Sequence[float], args: Sequence[Any]) -> float:
         """The value at the numbers of `args`; if there is none, the message has their labels."""
         try:
-            return self.scalar(*numbers)
+            return number(self.scalar(*numbers))
         except (ArithmeticError, ValueError) as error:
             raise self.complaint(error, args) from None
 

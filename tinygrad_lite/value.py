@@ -96,7 +96,7 @@ class Value(Operand):
         """Record `op` at Values and numbers, the latter as constants."""
         nodes = [arg if isinstance(arg, Value) else constant_of(arg) for arg in args]
         numbers = [node._data for node in nodes]
-        return node_of(number(op.at_floats(numbers, nodes)), op, nodes, numbers)
+        return node_of(op.at_floats(numbers, nodes), op, nodes, numbers)
 
     @property
     def args(self) -> tuple[Value, ...]:

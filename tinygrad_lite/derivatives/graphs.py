@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..op import Op, Operand, constant
 from ..ops import add, maximum, neg, not_equal, where
 from ..support.checks import number
+from ..support.over_arrays import by_ieee
 from ..support.simplify import BUT_FOR_SIGN_OF_ZERO, simpler
 from ..value import Value, constant_of, node_of, topological_order
 
@@ -99,7 +100,7 @@ def record(op: Op, args: Sequence[Node], memo: Memo) -> Node:
     """`op` at nodes: what it simplifies to, else the node that is there, else a new one."""
     constants = [None if isinstance(arg, Value) else arg for arg in args]
     if None not in constants:
-        return at_floats(op, constants)  # type: ignore[arg-type]
+        return by_ieee(op, constants)  # type: ignore[arg-type]
     match simpler(op, constants, BUT_FOR_SIGN_OF_ZERO):
         case "same", i:
             return args[i]
@@ -113,16 +114,8 @@ def record(op: Op, args: Sequence[Node], memo: Memo) -> Node:
     if key not in memo:
         nodes = [arg if isinstance(arg, Value) else constant_of(arg) for arg in args]
         numbers = [node.data for node in nodes]
-        memo[key] = node_of(at_floats(op, numbers), op, nodes, numbers)
+        memo[key] = node_of(by_ieee(op, numbers), op, nodes, numbers)
     return memo[key]
-
-
-def at_floats(op: Op, numbers: Sequence[float]) -> float:
-    """`op` by IEEE 754: a derivative may be infinite or nan where the function has a value."""
-    try:
-        return op.scalar(*numbers)
-    except (ArithmeticError, ValueError):
-        return float(op.at_arrays(*([x] for x in numbers))[0])
 
 
 # The walks

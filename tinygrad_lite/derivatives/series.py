@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..op import Op, Operand
 from ..ops import add, div, mul, neg, stop_gradient, sub, where
 from ..support.checks import number
+from ..support.over_arrays import by_ieee
 from ..support.simplify import EXACT, simpler
 from ..value import Value
-from .graphs import at_floats, changes_of, key_of, record
+from .graphs import changes_of, key_of, record
 
 Coefficient = Any
 """A number, a Value, a series of a lower level; None where nothing flows or is multiplied."""
@@ -39,11 +41,19 @@ class Level:
             return x[k]
         return x if k == 0 else None
 
+    def first(self, x: Any, count: int) -> list[Coefficient]:
+        """The first coefficients."""
+        if not _is_of(self, x):
+            return [x, *[None] * count][:count]
+        if count:
+            x[count - 1]  # it computes those before it, too
+        return x.known[:count]  # type: ignore[no-any-return]
+
     def at(self, op: Op, *args: Coefficient) -> Coefficient:
         """`op` at coefficients, by IEEE 754: where the function has no value, it has raised."""
-        if all(type(arg) is float for arg in args):
-            return at_floats(op, args)
-        kinds = {type(arg) for arg in args if isinstance(arg, Operand)}
+        kinds: set[Any] = set(map(type, args)) - {float}
+        if not kinds:
+            return by_ieee(op, args)
         if kinds == {Value}:
             return record(op, args, self.nodes)
         kind = max(kinds, key=lambda kind: kind.rank)
@@ -58,8 +68,12 @@ class Level:
 
     def product(self, x: Any, y: Any, k: int, least: int = 0) -> Coefficient:
         """Σ x[i]·y[k - i] for i from 0 to k - `least`."""
-        pairs = ((self.coefficient(x, i), self.coefficient(y, k - i)) for i in range(k + 1 - least))
-        return self.sum(self.at(mul, a, b) for a, b in pairs if a is not None and b is not None)
+        xs, ys = self.first(x, k + 1 - least), self.first(y, k + 1)[least:]
+        pairs = zip(xs, reversed(ys), strict=True)
+        there = [(a, b) for a, b in pairs if a is not None and b is not None]
+        if there and all(type(a) is type(b) is float for a, b in there):  # most of the time
+            return functools.reduce(operator.add, itertools.starmap(operator.mul, there))
+        return self.sum(self.at(mul, a, b) for a, b in there)
 
 
 class Series(Operand):

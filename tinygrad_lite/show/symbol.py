@@ -8,6 +8,7 @@ from typing import Any
 
 from ..op import OPS, Op, Operand
 from ..support.checks import number
+from ..support.over_arrays import by_ieee
 from ..support.simplify import OF_FINITE_NUMBERS, simpler
 from .naming import shown
 
@@ -133,23 +134,11 @@ def evaluated(root: Symbol, digits: int | None = None) -> float:
     done: dict[Symbol, float] = {}
     for symbol in in_order(root):
         if symbol.op is not None:
-            done[symbol] = _computed(symbol.op, [done[arg] for arg in symbol.args])
+            done[symbol] = by_ieee(symbol.op, [done[arg] for arg in symbol.args])
         else:
             x = math.nan if symbol.number is None else float(symbol.number)
             done[symbol] = x if digits is None else float(shown(x, digits))
     return done[root]
-
-
-def _computed(op: Op, args: Sequence[float]) -> float:
-    try:
-        return float(op.scalar(*args))
-    except (ArithmeticError, ValueError):
-        import numpy as np
-
-        try:
-            return float(np.ravel(op.at_arrays(*(np.array([x]) for x in args)))[0])
-        except (ArithmeticError, ValueError):
-            return math.nan
 
 
 def differentiate(

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .checks import number
 from .special import OVER_ARRAYS
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def _or_nan(scalar: Callable[..., float], *args: float) -> float:
         return scalar(*args)
     except (ArithmeticError, ValueError):
         return math.nan
+
+
+def by_ieee(op: Op, numbers: Sequence[float]) -> float:
+    """The result at floats by IEEE 754: a derivative may be inf or nan where there is a value."""
+    try:
+        return number(op.scalar(*numbers))
+    except (ArithmeticError, ValueError):
+        return float(at_arrays(op, [[x] for x in numbers]).ravel()[0])
 
 
 def terms_at_arrays(
