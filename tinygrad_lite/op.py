@@ -7,7 +7,7 @@ by side, each a subclass that says in `apply` what an operation does to it:
 | kind | where | what an operation gives |
 |---|---|---|
 | `Value` | value.py | its number, and a node of the graph |
-| `Term` | derivatives/graphs.py | a node, simplified first: derivatives as graphs |
+| `Simplified` | derivatives/graphs.py | a node, simplified first: derivatives as graphs |
 | `Series` | derivatives/series.py | the next coefficients of a power series |
 | `Symbol` | show/symbol.py | a formula to write down |
 | `Rows` | arrays/rows.py | one more row of a program over many points |

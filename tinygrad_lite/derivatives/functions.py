@@ -34,7 +34,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return _derived("value_and_grad", f, argnums, lambda value, slopes: (value, slopes))
 
 
-def grad_of(f: Function, argnums: int | Sequence[int]) -> Function:
+def gradient_function(f: Function, argnums: int | Sequence[int]) -> Function:
     """The function that gives the derivative of `f`: what `grad` of a function is."""
     return _derived("grad", f, argnums, lambda value, slopes: slopes)
 

@@ -8,7 +8,7 @@ from typing import Any, overload
 from ..op import Operand
 from ..ops import dot, stop_gradient
 from ..value import Value, constant_of
-from .functions import Function, grad_of
+from .functions import Function, gradient_function
 from .graphs import Memo, gradients
 
 Values = Sequence[Value]
@@ -45,7 +45,7 @@ def grad(output: Any, inputs: Any = None, *, argnums: int | Sequence[int] = 0) -
         if inputs is not None:
             call = f"grad(f)({inputs!r}), or with argnums= the argument to differentiate for"
             raise TypeError(f"grad: of a function it gives a function; write {call}")
-        return grad_of(output, argnums)
+        return gradient_function(output, argnums)
     if isinstance(output, Value) and inputs is None:
         raise TypeError("grad: expected Values to differentiate for; write grad(output, [x])")
     xs = _values("grad", inputs if inputs is not None else [])

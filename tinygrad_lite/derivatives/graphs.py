@@ -1,7 +1,7 @@
 """Derivatives as graphs: the walk back from each output, and the walk forth from each input.
 
-Both run the rules of the table on `Term`s, nodes that are simplified as they are recorded, so that
-what they give can be differentiated again.
+Both run the rules of the table on nodes that are simplified as they are recorded, so that what they
+give can be differentiated again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Memo = dict[Any, Value]
 """The nodes that are there, by operation and arguments."""
 
 
-class Term(Operand):
+class Simplified(Operand):
     """A Value, or a number that depends on none, on which rules record with simplification."""
 
     __slots__ = ("memo", "node")
@@ -33,13 +33,13 @@ class Term(Operand):
         self.memo = memo
 
     @classmethod
-    def apply(cls, op: Op, args: Sequence[Any]) -> Term:
+    def apply(cls, op: Op, args: Sequence[Any]) -> Simplified:
         """The simplified node of `op`, or the number."""
-        memo = next(arg.memo for arg in args if isinstance(arg, Term))
+        memo = next(arg.memo for arg in args if isinstance(arg, Simplified))
         return cls(record(op, [node_in(arg) for arg in args], memo), memo)
 
 
-class Tangent(Term):
+class Tangent(Simplified):
     """A term on its way forth, and the condition under which choices have let it pass.
 
     On the way back a choice hands exactly 0 to what it did not choose, whatever comes from above
@@ -58,7 +58,7 @@ class Tangent(Term):
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Tangent:
         """The simplified node of `op`, 0 where no tangent among `args` passes."""
-        memo = next(arg.memo for arg in args if isinstance(arg, Term))
+        memo = next(arg.memo for arg in args if isinstance(arg, Simplified))
         nodes = [node_in(arg) for arg in args]
         node = record(op, nodes, memo)
         if op is where:
@@ -83,8 +83,8 @@ def _either(conditions: Sequence[Node], memo: Memo) -> Node:
 
 
 def node_in(arg: Any) -> Node:
-    """What a Term holds, or the number that a rule wrote."""
-    return arg.node if isinstance(arg, Term) else number(arg)
+    """What a Simplified holds, or the number that a rule wrote."""
+    return arg.node if isinstance(arg, Simplified) else number(arg)
 
 
 def key_of(op: Op | None, args: Sequence[Any]) -> tuple[Any, ...]:
@@ -121,7 +121,7 @@ def record(op: Op, args: Sequence[Node], memo: Memo) -> Node:
 # The walks
 
 
-class Graph(NamedTuple):
+class Subgraph(NamedTuple):
     """What is below some outputs, in topological order, and what of it depends on some inputs."""
 
     order: list[Value]
@@ -129,7 +129,9 @@ class Graph(NamedTuple):
     memo: Memo
 
 
-def graph_of(name: str, outputs: Sequence[Value], inputs: Sequence[Value], memo: Memo) -> Graph:
+def subgraph_of(
+    name: str, outputs: Sequence[Value], inputs: Sequence[Value], memo: Memo
+) -> Subgraph:
     """The graph below `outputs`, if it is as it was recorded; its nodes go into `memo`."""
     order = topological_order(*outputs)
     depends = set(inputs)
@@ -139,7 +141,7 @@ def graph_of(name: str, outputs: Sequence[Value], inputs: Sequence[Value], memo:
             memo.setdefault(key_of(node.op, list(map(_folded, node.args))), node)
             if not depends.isdisjoint(node.args):
                 depends.add(node)
-    return Graph(order, depends, memo)
+    return Subgraph(order, depends, memo)
 
 
 def _check_unchanged(name: str, node: Value) -> None:
@@ -154,7 +156,7 @@ def _folded(node: Value) -> Node:
     return node.data if node.op is constant else node
 
 
-def back(graph: Graph, output: Value, end: int) -> dict[Value, Node]:
+def back(graph: Subgraph, output: Value, end: int) -> dict[Value, Node]:
     """∂output/∂node for each node it depends on; it is before position `end` of the order."""
     adjoints: dict[Value, Node] = {output: 1.0}
     for node in reversed(graph.order[:end]):
@@ -164,7 +166,7 @@ def back(graph: Graph, output: Value, end: int) -> dict[Value, Node]:
         wanted = [arg in graph.depends for arg in node.args]
         if any(wanted):
             t, out, *args = (
-                Term(each, graph.memo) for each in (adjoint, node, *map(_folded, node.args))
+                Simplified(each, graph.memo) for each in (adjoint, node, *map(_folded, node.args))
             )
             found = node.op.terms(t, out, args, wanted)  # type: ignore[union-attr]
             _add_terms(adjoints, node.args, found, graph.memo)
@@ -180,7 +182,7 @@ def _add_terms(
             sums[node] = record(add, [sums[node], x], memo) if node in sums else x
 
 
-def forth(graph: Graph, start: Value) -> dict[Value, Node]:
+def forth(graph: Subgraph, start: Value) -> dict[Value, Node]:
     """∂node/∂start for each node of the graph that depends on it."""
     memo = graph.memo
     tangents: dict[Value, Any] = {start: Tangent(1.0, memo)}
@@ -188,8 +190,8 @@ def forth(graph: Graph, start: Value) -> dict[Value, Node]:
         if node is start or node not in graph.depends or tangents.keys().isdisjoint(node.args):
             continue
         changes = [tangents.get(arg) for arg in node.args]
-        args = [Term(_folded(arg), memo) for arg in node.args]
-        found = list(changes_of(node.op, changes, Term(node, memo), args))  # type: ignore[arg-type]
+        args = [Simplified(_folded(arg), memo) for arg in node.args]
+        found = list(changes_of(node.op, changes, Simplified(node, memo), args))  # type: ignore[arg-type]
         if found:
             tangents[node] = functools.reduce(add, found)
     return {node: node_in(tangent) for node, tangent in tangents.items()}
@@ -219,7 +221,7 @@ def gradients(
         if not isinstance(output, Value):
             kind = type(output).__name__
             raise TypeError(f"{name}: expected a Value to differentiate, got {kind}")
-    graph = graph_of(name, outputs, inputs, memo)
+    graph = subgraph_of(name, outputs, inputs, memo)
     recorded = set(graph.order)
     if len(inputs) < len(outputs):
         columns = [forth(graph, x) for x in inputs]

@@ -38,11 +38,12 @@ _SIMPLER: list[tuple[str, int, float, Simpler, int]] = [
 _ROWS = {name: [row for row in _SIMPLER if row[0] == name] for name in {row[0] for row in _SIMPLER}}
 
 
-def simpler(op: Op, numbers: Sequence[float | None], level: int) -> Simpler:
+def simpler(op: Op, numbers: Sequence[float | None], limit: int) -> Simpler:
     """What an operation is if it is something simpler: a number, an operand or its negative.
 
-    `numbers` has the number of each operand that is a constant, else None. The answer is a number,
-    `("same", i)` for operand i, `("neg", i)` for its negative, or None.
+    `numbers` has the number of each operand that is a constant, else None; `limit` is how exactly
+    it must be the same. The answer is a number, `("same", i)` for operand i, `("neg", i)` for its
+    negative, or None.
 
     >>> from tinygrad_lite.ops import add, mul
     >>> simpler(mul, [1.0, None], EXACT), simpler(mul, [None, -1.0], EXACT)
@@ -54,6 +55,6 @@ def simpler(op: Op, numbers: Sequence[float | None], level: int) -> Simpler:
         return "same", 1 if numbers[0] else 2
     for _, i, x, what, exactness in _ROWS.get(op.name, ()):
         given = numbers[i]
-        if given == x and exactness <= level and math.copysign(1.0, x) == math.copysign(1.0, given):
+        if given == x and exactness <= limit and math.copysign(1.0, x) == math.copysign(1.0, given):
             return what
     return None
