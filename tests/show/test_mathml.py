@@ -65,10 +65,10 @@ LEFT, RIGHT = "<mo stretchy=false>(</mo>", "<mo stretchy=false>)</mo>"
     (r"\dfrac{a}{b}", "<mfrac><mi>a</mi><mi>b</mi></mfrac>"),
     (r"\frac", "<mfrac><mrow></mrow><mrow></mrow></mfrac>"),
     (r"\sqrt{x}", "<msqrt><mi>x</mi></msqrt>"),
-    (r"\left(\frac{a}{b}\right)", "<mrow><mo stretchy=true>(</mo><mfrac><mi>a</mi><mi>b</mi></mfrac><mo stretchy=true>)</mo></mrow>"),
-    (r"\left\{x\right.", "<mrow><mo stretchy=true>{</mo><mi>x</mi></mrow>"),
-    (r"\left\lfloor x\right\rfloor", "<mrow><mo stretchy=true>⌊</mo><mi>x</mi><mo stretchy=true>⌋</mo></mrow>"),
-    (r"\left(a", "<mrow><mo stretchy=true>(</mo><mi>a</mi></mrow>"),
+    (r"\left(\frac{a}{b}\right)", "<mrow><mo>(</mo><mfrac><mi>a</mi><mi>b</mi></mfrac><mo>)</mo></mrow>"),
+    (r"\left\{x\right.", "<mrow><mo>{</mo><mi>x</mi></mrow>"),
+    (r"\left\lfloor x\right\rfloor", "<mrow><mo>⌊</mo><mi>x</mi><mo>⌋</mo></mrow>"),
+    (r"\left(a", "<mrow><mo>(</mo><mi>a</mi></mrow>"),
     # Names and words
     (r"\mathrm{tanh}(x)", f"<mi>tanh</mi>{LEFT}<mi>x</mi>{RIGHT}"),
     (r"\operatorname{erf}", "<mi>erf</mi>"),
@@ -81,7 +81,7 @@ LEFT, RIGHT = "<mo stretchy=false>(</mo>", "<mo stretchy=false>)</mo>"
     # Derivatives
     (rf"\frac{{\partial {E}}}{{\partial {B}}}", "<mfrac><mi>𝜕𝑒</mi><mi>𝜕𝑏₁</mi></mfrac>"),
     (rf"\partial {ELEMENT.format('<mtext>loss</mtext>')}", "<mtext>𝜕loss</mtext>"),
-    (rf"\left.\frac{{\partial {E}}}{{\partial {B}}}\right|_{{c}}", "<msub><mrow><mfrac><mi>𝜕𝑒</mi><mi>𝜕𝑏₁</mi></mfrac><mo stretchy=true>|</mo></mrow><mi>c</mi></msub>"),
+    (rf"\left.\frac{{\partial {E}}}{{\partial {B}}}\right|_{{c}}", "<msub><mrow><mfrac><mi>𝜕𝑒</mi><mi>𝜕𝑏₁</mi></mfrac><mo>|</mo></mrow><mi>c</mi></msub>"),
     # Hooks
     (f"= {hook('v3', 2.0)}", "<mo>=</mo><mn data-n=v3>2</mn>"),
     (rf"{hook('v3', -2.5)} \cdot ({hook('a1', -0.5)})", "<mn data-n=v3>−2.5</mn><mo>·</mo><mn data-n=a1 data-t>(−0.5)</mn>"),

@@ -75,17 +75,18 @@ class _MathML(Latex):
 MATHML = _MathML()
 
 
-def sides(formula: Sequence[str]) -> list[str]:
-    """Each side of an equation in `MATHML` as a `<math>` of its own, so that lines break between.
+def essential(formula: Sequence[str]) -> list[str]:
+    """The sides of an equation in `MATHML`, without those that are the result again.
 
     The first is what is computed, the last the result; a side without hooks is one in names.
     """
+    left, *others, result = formula
+    return [left, *(side for side in others if not _repeats(side, result)), result]
+
+
+def sides(formula: Sequence[str]) -> list[str]:
+    """Each side of an equation as a `<math>` of its own, so that lines break between."""
     left, *others = formula
-    others = [
-        side
-        for i, side in enumerate(others, 1)
-        if i == len(others) or not _repeats(side, others[-1])
-    ]
     pieces = [piece for side in others for piece in addends(f"={side}")]
     return [math(piece) for piece in (left, *pieces)]
 

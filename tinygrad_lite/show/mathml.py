@@ -109,6 +109,15 @@ class _Reader:
 
     def row(self, end: str | None = None) -> str:
         """What comes before `end`, which is taken too."""
+        return "".join(self.items(end))
+
+    def one(self) -> str:
+        """What comes before a closing brace as one element, as the parts of a fraction must be."""
+        items = self.items("}")
+        return items[0] if len(items) == 1 else f"<mrow>{''.join(items)}</mrow>"
+
+    def items(self, end: str | None) -> list[str]:
+        """The elements before `end`."""
         items: list[str] = []
         while self.tokens:
             token = self.tokens.pop()
@@ -119,9 +128,12 @@ class _Reader:
                 element = "msup" if token["char"] == "^" else "msub"
                 items.append(f"<{element}>{base}{self.argument()}</{element}>")
             else:
-                items.append(self.element(token))
-        # ∂ and a name are one element.
-        return re.sub("<mi>∂</mi><(mi|mtext)>", r"<\1>𝜕", "".join(_signed(items)))
+                item = self.element(token)
+                if items[-1:] == ["<mi>∂</mi>"] and re.match("<(mi|mtext)>", item):
+                    items.pop()
+                    item = item.replace(">", ">𝜕", 1)  # ∂ and a name are one element
+                items.append(item)
+        return list(_signed(items))
 
     def argument(self) -> str:
         """The next element or `{…}`, as one element."""
@@ -142,7 +154,7 @@ class _Reader:
         if token["digits"]:
             return f"<mn>{token['digits']}</mn>"
         if token["char"] == "{":
-            return _one(self.row("}"))
+            return self.one()
         char = token["escaped"] or token["char"]
         return f"<mi>{char}</mi>" if char.isalpha() else _operator(char.replace("-", _MINUS))
 
@@ -163,7 +175,7 @@ class _Reader:
             return ""
         token = self.tokens.pop()
         char = _SIGNS.get(token["word"] or "", token["escaped"] or token[0])
-        return "" if char == "." else f"<mo stretchy=true>{html.escape(char)}</mo>"
+        return "" if char == "." else f"<mo>{html.escape(char)}</mo>"  # stretchy by itself
 
 
 def _hook(found: re.Match[str]) -> str:
@@ -189,8 +201,3 @@ def _signed(items: Iterable[str]) -> Iterator[str]:
         is_sign = item == f"<mo>{_MINUS}</mo>" and follows
         yield f"<mo form=prefix>{_MINUS}</mo>" if is_sign else item
         before = item
-
-
-def _one(row: str) -> str:
-    """A row as one element, as the parts of a fraction and of a power must be."""
-    return row if re.fullmatch(r"<(m[ino]|mtext)\b[^>]*>[^<]*</\1>", row) else f"<mrow>{row}</mrow>"

@@ -141,7 +141,7 @@ function complain(i, message) {
   if (!text) return tell(message); // in a group, or cut off
   hook.textContent = message;
   text.classList.add("error");
-  const room = text.parentNode.querySelector("path, polygon").getBBox().width - 8;
+  const room = text.parentNode.querySelector("rect").getBBox().width - 8;
   text.style.fontSize = `${Math.max(6, Math.min(13, 13 * room / text.getBBox().width))}px`;
 }
 
@@ -196,7 +196,7 @@ function placeAll() {
 
 /** A page that is not on show yet, as in a notebook that is scrolled to it later, has no sizes. */
 function place(frame, text) {
-  const box = text.parentNode.querySelector("path, polygon").getBBox();
+  const box = text.parentNode.querySelector("rect").getBBox();
   if (!box.width) return;
   const sizes = { x: box.x + 5, y: text.getBBox().y, width: box.width - 10, height: 14.5 };
   for (const [name, value] of Object.entries(sizes)) frame.setAttribute(name, value);

@@ -18,14 +18,16 @@ from typing import Any, NamedTuple
 from ..files import replaced
 from ..value import Value
 from .draw import draw
-from .hooks import MATHML, hooked, sides
-from .javascript import Graph
+from .hooks import MATHML, essential, hooked, sides
+from .javascript import MOST_NODES, Graph
 from .marks import marked
 from .notation import MOST_TERMS
 from .steps import Backward, Forward, check_root, forward, steps
 from .whole import visible
 from .writer import Writer
 
+_BYTES = 2_500
+"""How many bytes a page may have for each box: 150 kB for 60, and so many for fewer."""
 _SCRIPTS = ("functions.js", "page.js", "numbers.js", "spoken.js", "practice.js")
 
 
@@ -60,11 +62,12 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
         "style": re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _part("page.css")),
         "script": "".join(map(_part, _SCRIPTS)),
         "picture": svg,
-        "steps": "\n".join(_items(taken, stops)),
         "count": str(len(stops)),
         "practice": str(bool(practice)).lower(),
         "graph": Graph(every, labelled, branched).written(),
     }
+    room = _BYTES * max(len(every), MOST_NODES) - sum(len(part.encode()) for part in parts.values())
+    parts["steps"] = _fitting(Writer(hooked(taken), MATHML), stops, room)
     # All at once: a label may contain {{steps}}.
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
     return Page(page, len(stops), min(height, 560) + 300)
@@ -146,14 +149,23 @@ def _when(stops: Sequence[_Stop]) -> dict[tuple[str, int], str]:
 # The steps
 
 
-def _items(taken: Sequence[Forward | Backward], stops: Sequence[_Stop]) -> Iterator[str]:
-    writer = Writer(hooked(taken), MATHML)
+def _fitting(writer: Writer, stops: Sequence[_Stop], room: int) -> str:
+    """The steps; where nodes are used often, local derivatives are in names alone, or left out."""
+    for most in (4, 2, 0):
+        steps = "\n".join(_items(writer, stops, most))
+        if len(steps.encode()) <= room:
+            break
+    return steps
+
+
+def _items(writer: Writer, stops: Sequence[_Stop], most: int = 4) -> Iterator[str]:
+    """Each step; a local derivative has so many sides, without a number that the sum has too."""
     for number, (phase, together) in enumerate(stops, 1):
         shown = "\n".join(_formula(_main(writer, step)) for step in together)
         step = together[0]
         yield (
             f"<li value={number} data-phase={phase}{_asks(step)}><div>{shown}"
-            f"<small>{phase}: {_note(together)}{_locals(writer, step)}</small></div>"
+            f"<small>{phase}: {_note(together)}{_locals(writer, step, most)}</small></div>"
         )
 
 
@@ -164,17 +176,19 @@ def _formula(formula: Sequence[str], kind: str = "formula") -> str:
 def _main(writer: Writer, step: Forward | Backward) -> list[str]:
     """What a step computes."""
     if isinstance(step, Forward):
-        return writer.value(writer.forward[step.index])
-    return writer.adjoint(writer.backward[step.index])
+        return essential(writer.value(writer.forward[step.index]))
+    return essential(writer.adjoint(writer.backward[step.index]))
 
 
-def _locals(writer: Writer, step: Forward | Backward) -> str:
+def _locals(writer: Writer, step: Forward | Backward, most: int) -> str:
     """The local derivatives of a chain rule."""
     if isinstance(step, Forward) or not step.terms or writer.is_direct(step):
         return ""
     terms = writer.backward[step.index].terms[:MOST_TERMS]
-    formulas = [_formula(writer.local(term, step.index), "local") for term in terms]
-    return f"<span class=locals>; with {' '.join(formulas)}</span>"
+    every = [essential(writer.local(term, step.index)) for term in terms]
+    shown = [each[:most] for each in every if most > 2 or len(each) > most > 0]
+    formulas = [_formula(each, "local") for each in shown]
+    return f"<span class=locals>; with {' '.join(formulas)}</span>" if formulas else ""
 
 
 def _asks(step: Forward | Backward) -> str:

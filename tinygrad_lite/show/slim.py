@@ -1,7 +1,7 @@
 """A picture in as few bytes as HTML allows: most of a page is its picture.
 
-What the style sheet says goes, and so do the parts of a point, but a tenth of arrowheads;
-curves are written from where they are, boxes by their corners, and attributes without quotes where
+What the style sheet says goes, arrowheads too, and so do the parts of a point, but tenths of edges;
+boxes are rectangles, curves are written from where they are, and attributes without quotes where
 those are not needed.
 """
 
@@ -25,19 +25,28 @@ _STYLED = (
 
 def written(picture: ElementTree.Element) -> str:
     """The picture as a part of an HTML page; it is changed on the way."""
+    for group in picture.iter(f"{SVG}g"):
+        _simplify(group, is_box=group.get("class", "").startswith("node"))
     for element in picture.iter():
         for name in _STYLED:
             element.attrib.pop(name, None)
         for name in ("x", "y"):
             if name in element.attrib:
                 element.set(name, str(round(float(element.attrib[name]))))
-        if points := element.get("points"):
-            element.set("points", _polygon(points))
-        if path := element.get("d"):
-            element.set("d", _box(path) or _curve(path))
     ElementTree.register_namespace("", SVG[1:-1])
     text = re.sub(r"(?<=>)\s+(?=<)", "", ElementTree.tostring(picture, encoding="unicode"))
     return re.sub(r"<[^>]*>", _without_quotes, text)
+
+
+def _simplify(group: ElementTree.Element, *, is_box: bool) -> None:
+    outlines = [each for each in group if each.tag in (f"{SVG}path", f"{SVG}polygon")]
+    for outline in outlines:
+        if is_box:
+            _straighten(outline)
+        elif path := outline.get("d"):
+            outline.set("d", _curve(path))
+        else:  # an arrowhead, or the ground
+            group.remove(outline)
 
 
 def _without_quotes(tag: re.Match[str]) -> str:
@@ -45,54 +54,35 @@ def _without_quotes(tag: re.Match[str]) -> str:
     return re.sub(r'="([^"\s=<>`\']+)"(?=[ >])', r"=\1", tag[0].replace(" />", "/>"))
 
 
-def _polygon(points: str) -> str:
-    """Without the last point, if it is the first: a polygon is closed by itself."""
-    pairs = _tenths(points)
-    corners = pairs[:-1] if pairs[-1] == pairs[0] else pairs
-    return _joined(x for pair in corners for x in pair)
+def _straighten(outline: ElementTree.Element) -> None:
+    """Make a rectangle of a box, which Graphviz writes by its corners, or as a curve if round."""
+    points = _tenths(outline.attrib.pop("d", "") or outline.attrib.pop("points", ""))
+    xs = [x for x, _ in points]
+    ys = [y for _, y in points]
+    left, top, right, bottom = (round(side / 10) for side in (min(xs), min(ys), max(xs), max(ys)))
+    sides = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    if outline.tag == f"{SVG}path":
+        sides["rx"] = round((max(xs) - xs[0]) / 10)
+    outline.tag = f"{SVG}rect"
+    outline.attrib |= {name: str(side) for name, side in sides.items()}
 
 
 def _curve(path: str) -> str:
-    """A spline with each piece from where it begins; anything else as it is."""
-    if not re.fullmatch(r"M[-.\d,]+C[-.\d, ]+", path):
-        return path
-    start, *others = _wholes(path)
-    written = f"M{_joined(start)}c"
-    x, y = start
+    """A spline with each piece from where it begins."""
+    start, *others = _tenths(path)
     moves: list[int] = []
+    x, y = start
     for k, (to_x, to_y) in enumerate(others, 1):
         moves += [to_x - x, to_y - y]
         if k % 3 == 0:
             x, y = to_x, to_y
-    return written + _joined(moves)
-
-
-def _box(path: str) -> str | None:
-    """A box with round corners, which Graphviz writes as curves; None if it is none."""
-    pairs = _wholes(path)
-    if path.count("C") != 1 or len(pairs) != 25:
-        return None
-    xs = [x for x, _ in pairs]
-    ys = [y for _, y in pairs]
-    left, top = min(xs), min(ys)
-    r = max(xs) - xs[0]
-    width, height = max(xs) - left - 2 * r, max(ys) - top - 2 * r
-    return (
-        f"M{_joined([left + r, top])}h{_tenth(width)}q{_joined([r, 0, r, r])}v{_tenth(height)}"
-        f"q{_joined([0, r, -r, r])}h{_tenth(-width)}q{_joined([-r, 0, -r, -r])}v{_tenth(-height)}"
-        f"q{_joined([0, -r, r, -r])}z"
-    )
+    return f"M{_joined(start)}c{_joined(moves)}"
 
 
 def _tenths(numbers: str) -> list[tuple[int, int]]:
     """The points of a path, in tenths."""
     pairs = re.findall(r"(-?[.\d]+),(-?[.\d]+)", numbers)
     return [(round(10 * float(x)), round(10 * float(y))) for x, y in pairs]
-
-
-def _wholes(numbers: str) -> list[tuple[int, int]]:
-    """The points of a path, in tenths, without parts of a point."""
-    return [(round(x, -1), round(y, -1)) for x, y in _tenths(numbers)]
 
 
 def _tenth(x: int) -> str:
