@@ -1,7 +1,8 @@
-"""Random graphs over the whole table, for the property tests."""
+"""Graphs for the tests: random ones over the whole table, hard points, a perceptron."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+import tinygrad_lite as tl
 from tinygrad_lite import OPS, Value
 
 KINKED = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "where"}
@@ -121,3 +123,38 @@ def hard_function(seed: int, size: int, inputs: int) -> tuple[Function, list[flo
 
 def hard_functions(size: int) -> st.SearchStrategy[tuple[Function, list[float]]]:
     return st.builds(hard_function, st.integers(0, 10**6), st.integers(1, size), st.integers(1, 3))
+
+
+# A perceptron, and a small program
+
+STYLES = ["dot", "from the bias", "inputs first", "tl.sum"]
+
+
+def network(sizes: Sequence[int], style: str, seed: int = 0) -> tuple[list[Value], Value, list[Value], Value]:
+    """A perceptron with tanh and a hinge loss, its sums written in one of the ways people write them."""
+    chance = random.Random(seed)
+    xs, y, parameters = [Value(0.1 * i) for i in range(sizes[0])], Value(1.0), []
+    layer = xs
+    for depth, (width, height) in enumerate(itertools.pairwise(sizes)):
+        after = []
+        for _ in range(height):
+            weights = [Value(chance.uniform(-1, 1)) for _ in range(width)]
+            bias = Value(chance.uniform(-1, 1))
+            parameters += [*weights, bias]
+            if style == "dot":
+                z = tl.dot(weights, layer) + bias
+            elif style == "from the bias":
+                z = sum((w * x for w, x in zip(weights, layer, strict=True)), bias)
+            elif style == "inputs first":
+                z = sum(x * w for w, x in zip(weights, layer, strict=True)) + bias
+            else:
+                z = tl.sum([w * x for w, x in zip(weights, layer, strict=True)]) + bias
+            after.append(z if depth == len(sizes) - 2 else tl.tanh(z))
+        layer = after
+    return xs, y, parameters, tl.relu(1 - y * layer[0])
+
+
+def product() -> tl.Program:
+    """a·b + sin a, compiled."""
+    a, b = Value(1.0), Value(2.0)
+    return tl.compile(a * b + tl.sin(a), [a, b])

@@ -13,7 +13,10 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,12 +32,12 @@ NEEDS = 'Dask is not installed: pip install "tinygrad_lite[distributed]"'
 
 
 @pytest.fixture(name="da")
-def dask_array():
+def dask_array() -> Any:
     return pytest.importorskip("dask.array", reason=NEEDS)
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed", reason=NEEDS)
     options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB", "dashboard_address": "127.0.0.1:0"}
     with distributed.LocalCluster(host="127.0.0.1", **options) as cluster:
@@ -42,7 +45,7 @@ def cluster():
 
 
 @pytest.fixture
-def client(cluster):
+def client(cluster: Any) -> Iterator[Any]:
     """What all in a test runs on, in two processes; the tests after it run without."""
     from distributed import Client
 
@@ -53,7 +56,7 @@ def client(cluster):
 class Logistic:
     """A regression of 4 features: its program, its parameters, and points for it."""
 
-    def __init__(self, points=1003, dtype=float):
+    def __init__(self, points: int = 1003, dtype: Any = float) -> None:
         rng = np.random.default_rng(0)
         self.parameters = [Value(w, f"w{i}") for i, w in enumerate((0.3, -0.2, 0.5, 0.1, 0.7))]
         xs, y = [Value(0.0) for _ in range(4)], Value(0.0, "y")
@@ -62,19 +65,19 @@ class Logistic:
         features = rng.normal(size=(points, 4))
         self.arrays = features, (rng.random(points) < 1 / (1 + np.exp(-features.sum(1)))).astype(float)
 
-    def backward(self, *arrays, **options):
+    def backward(self, *arrays: Any, **options: Any) -> tuple[float, ...]:
         """What `backward` returns, and what it adds to each `grad`."""
         for parameter in self.parameters:
             parameter.grad = 0.0
         return self.program.backward(*arrays, **options), *(parameter.grad for parameter in self.parameters)
 
 
-def flat(results):
+def flat(results: Any) -> list[Any]:
     """Arrays out of nested lists."""
     return list(itertools.chain.from_iterable(map(flat, results))) if isinstance(results, list | tuple) else [results]
 
 
-def assert_equal(lazy, expected, rtol=1e-12):
+def assert_equal(lazy: Any, expected: Any, rtol: float = 1e-12) -> None:
     for each, other in zip(flat(lazy), flat(expected), strict=True):
         computed = np.asarray(each.compute())
         assert each.shape == computed.shape == np.shape(other)
@@ -86,7 +89,7 @@ CHUNKS = [((100, 4), 100), ((100, 3), 77), ((1003, 1), 59), (((1, 0, 1000, 2), 4
 
 
 @pytest.mark.parametrize("chunks", CHUNKS, ids=str)
-def test_any_chunks_give_what_one_process_gives(da, chunks):
+def test_any_chunks_give_what_one_process_gives(da: Any, chunks: Any) -> None:
     model = Logistic()
     lazy = [da.from_array(array, chunks=cut) for array, cut in zip(model.arrays, chunks, strict=True)]
     assert_equal(model.program(*lazy), model.program(*model.arrays))
@@ -100,7 +103,7 @@ SHAPES = [((7, 5), (5,)), ((7, 1), (1, 5)), ((1,), (6,)), ((), (4,)), ((), ()), 
 
 
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
-def test_points_of_any_shape_broadcast_and_several_outputs_stay_apart(da, shapes):
+def test_points_of_any_shape_broadcast_and_several_outputs_stay_apart(da: Any, shapes: Any) -> None:
     rng = np.random.default_rng(1)
     a, b, cs = Value(1.0), Value(2.0), [Value(0.5), Value(0.25)]
     program = tl.compile([a * b + cs[0], tl.dot(cs, [a / b, b])], [a, cs, b])
@@ -112,7 +115,7 @@ def test_points_of_any_shape_broadcast_and_several_outputs_stay_apart(da, shapes
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_graphs_give_what_they_give_over_arrays(da, seed):
+def test_random_graphs_give_what_they_give_over_arrays(da: Any, seed: int) -> None:
     graph = routes.drawn(seed)
     leaves = [Value(x) for x in graph.point]
     program = tl.compile(graph(*leaves), leaves)
@@ -121,7 +124,7 @@ def test_random_graphs_give_what_they_give_over_arrays(da, seed):
     assert_equal(program.value_and_grad(*lazy), program.value_and_grad(*columns))
 
 
-def test_numpy_arrays_and_numbers_join_dask_arrays(da):
+def test_numpy_arrays_and_numbers_join_dask_arrays(da: Any) -> None:
     model = Logistic()
     features, labels = model.arrays
     lazy = da.from_array(features, chunks=100)
@@ -130,13 +133,13 @@ def test_numpy_arrays_and_numbers_join_dask_arrays(da):
     np.testing.assert_allclose(model.backward(lazy, 1), model.backward(features, 1), 1e-12)
 
 
-def test_lazy_results_have_no_place_to_go(da):
+def test_lazy_results_have_no_place_to_go(da: Any) -> None:
     x = Value(1.0)
     with pytest.raises(TypeError, match=r"^program: out: results over Dask's arrays are lazy; leave it out$"):
         tl.compile(x * x, [x])(da.ones(4, chunks=2), out=np.empty(4))
 
 
-def test_inputs_of_several_axes_are_for_arrays_of_numpy(da):
+def test_inputs_of_several_axes_are_for_arrays_of_numpy(da: Any) -> None:
     w = tl.values([[1.0, 2.0]])
     with pytest.raises(TypeError, match=r"^program: Dask's arrays cannot stand for an array of Values .* with its ravel"):
         tl.compile((w * w).sum(), [w])(da.ones((4, 1, 2), chunks=1))
@@ -144,7 +147,7 @@ def test_inputs_of_several_axes_are_for_arrays_of_numpy(da):
     assert program(da.ones((4, 1, 2), chunks=1).reshape(4, 2)).compute().tolist() == [2.0] * 4
 
 
-def test_float32_stays_float32(da):
+def test_float32_stays_float32(da: Any) -> None:
     model = Logistic(dtype="float32")
     lazy = [da.from_array(array.astype("float32"), chunks=100) for array in model.arrays]
     results = model.program.value_and_grad(*lazy)
@@ -153,7 +156,7 @@ def test_float32_stays_float32(da):
     np.testing.assert_allclose(model.backward(*lazy), Logistic().backward(*model.arrays), 1e-5)
 
 
-def test_infinities_that_cancel_in_a_sum_warn_of_nothing(da):
+def test_infinities_that_cancel_in_a_sum_warn_of_nothing(da: Any) -> None:
     w, x = Value(1.0), Value(1.0)
     program = tl.compile(w * x, [x])
     with warnings.catch_warnings():
@@ -162,7 +165,7 @@ def test_infinities_that_cancel_in_a_sum_warn_of_nothing(da):
     assert math.isnan(w.grad)
 
 
-def test_of_no_points_the_sum_is_0_and_the_mean_nan(da):
+def test_of_no_points_the_sum_is_0_and_the_mean_nan(da: Any) -> None:
     model = Logistic(points=0)
     lazy = [da.from_array(array, chunks=10) for array in model.arrays]
     np.testing.assert_array_equal(model.backward(*lazy, reduction="sum"), 0.0)
@@ -172,12 +175,12 @@ def test_of_no_points_the_sum_is_0_and_the_mean_nan(da):
 class Counted:
     """Dask arrays whose blocks of rows are made when needed, and which were made."""
 
-    def __init__(self, da, arrays, size):
-        self.made = []
+    def __init__(self, da: Any, arrays: Any, size: int) -> None:
+        self.made: list[int] = []
         self.lazy = [self.array(da, array, size) for array in arrays]
 
-    def array(self, da, array, size):
-        def block(block_info=None):
+    def array(self, da: Any, array: Any, size: int) -> Any:
+        def block(block_info: Any = None) -> Any:
             (start, stop), *_ = block_info[None]["array-location"]
             self.made.append(start)
             return array[start:stop]
@@ -187,13 +190,13 @@ class Counted:
 
 
 @pytest.fixture(name="replays")
-def count_replays(monkeypatch):
+def count_replays(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     replays, computed = [], Program._computed
     monkeypatch.setattr(Program, "_computed", lambda *args: replays.append(args[1]) or computed(*args))
     return replays
 
 
-def test_nothing_is_computed_before_it_is_asked_for_and_then_once(da, replays):
+def test_nothing_is_computed_before_it_is_asked_for_and_then_once(da: Any, replays: list[Any]) -> None:
     import dask
 
     model = Logistic(points=1000)
@@ -208,7 +211,7 @@ def test_nothing_is_computed_before_it_is_asked_for_and_then_once(da, replays):
     assert replays[10:] == [answers.values] * 10
 
 
-def test_backward_computes_each_block_once(da, replays):
+def test_backward_computes_each_block_once(da: Any, replays: list[Any]) -> None:
     model = Logistic(points=1000)
     counted = Counted(da, model.arrays, 100)
     model.program.backward(*counted.lazy)
@@ -216,7 +219,7 @@ def test_backward_computes_each_block_once(da, replays):
     assert replays == [answers.totals] * 10
 
 
-def test_a_block_is_one_task_from_reading_to_the_sum(da):
+def test_a_block_is_one_task_from_reading_to_the_sum(da: Any) -> None:
     import dask
     from dask.callbacks import Callback
 
@@ -227,7 +230,7 @@ def test_a_block_is_one_task_from_reading_to_the_sum(da):
     assert len(tasks) <= 10 + 2 + 1 + 1  # the blocks, their sums by eight, the sum of these, what is sent
 
 
-def test_a_lazy_result_keeps_the_numbers_of_its_call(da):
+def test_a_lazy_result_keeps_the_numbers_of_its_call(da: Any) -> None:
     import dask
 
     w, x = Value(2.0), Value(0.0)
@@ -242,7 +245,7 @@ def test_a_lazy_result_keeps_the_numbers_of_its_call(da):
     assert before.name == tl.compile(Value(2.0) * x, [x])(lazy).name  # the same numbers: the same name
 
 
-def test_a_program_is_unpacked_and_planned_once_for_all_its_blocks_and_calls(da, monkeypatch):
+def test_a_program_is_unpacked_and_planned_once_for_all_its_blocks_and_calls(da: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plans, made = [], Plans.made
     monkeypatch.setattr(Plans, "made", lambda plan, kind: plans.append(kind) or made(plan, kind))
     model = Logistic(points=1000)
@@ -253,17 +256,17 @@ def test_a_program_is_unpacked_and_planned_once_for_all_its_blocks_and_calls(da,
     assert len(plans) <= 1
 
 
-def short(block_info=None):
+def short(block_info: Any = None) -> Any:
     ((start, stop),) = block_info[None]["array-location"]
     return np.ones(stop - start - (start == 200))
 
 
-def assert_names_its_block(error):
+def assert_names_its_block(error: Exception) -> None:
     assert str(error) == "program: expected points of shape (100,) in a block, got (99,)"
     assert error.__notes__ == ["in block (2,) of (10,), points [200:300]"]
 
 
-def test_a_failure_names_its_block_and_adds_nothing(da):
+def test_a_failure_names_its_block_and_adds_nothing(da: Any) -> None:
     w, x = Value(2.0), Value(0.0)
     program = tl.compile(w * x, [x])
     lazy = da.map_blocks(short, chunks=((100,) * 10,), dtype=float, meta=np.empty(0))
@@ -274,7 +277,7 @@ def test_a_failure_names_its_block_and_adds_nothing(da):
     assert w.grad == 0.0
 
 
-def test_a_failure_in_another_process_names_its_block(da, client):
+def test_a_failure_in_another_process_names_its_block(da: Any, client: Any) -> None:
     w, x = Value(2.0), Value(0.0)
     lazy = da.map_blocks(short, chunks=((100,) * 10,), dtype=float, meta=np.empty(0))
     with pytest.raises(ValueError, match="in a block") as caught:
@@ -283,7 +286,7 @@ def test_a_failure_in_another_process_names_its_block(da, client):
     assert w.grad == 0.0
 
 
-def test_what_cannot_be_is_said_before_anything_runs(da):
+def test_what_cannot_be_is_said_before_anything_runs(da: Any) -> None:
     model = Logistic()
     features, labels = (da.from_array(array, chunks=100) for array in model.arrays)
     with pytest.raises(ValueError, match=r"program: array 0: expected an array of shape \(\.\.\., 4\)"):
@@ -296,7 +299,7 @@ def test_what_cannot_be_is_said_before_anything_runs(da):
         model.program(features, labels[labels > 0])
 
 
-def slow(path, size, done, block_info=None):
+def slow(path: Path, size: int, done: Path, block_info: Any = None) -> Any:
     """Rows of a file, slowly; leaves a mark that they were read."""
     (start, stop), *_ = block_info[None]["array-location"]
     time.sleep(0.05)
@@ -304,7 +307,7 @@ def slow(path, size, done, block_info=None):
     return np.load(path, mmap_mode="r")[start:stop]
 
 
-def test_a_worker_that_dies_in_mid_run_changes_nothing(da, client, tmp_path):
+def test_a_worker_that_dies_in_mid_run_changes_nothing(da: Any, client: Any, tmp_path: Path) -> None:
     model, size = Logistic(points=10**6), 25_000
     expected = model.backward(*model.arrays)
     done = tmp_path / "done"
@@ -316,7 +319,7 @@ def test_a_worker_that_dies_in_mid_run_changes_nothing(da, client, tmp_path):
         path = tmp_path / f"{name}.npy"
         lazy.append(da.map_blocks(slow, path, size, done, chunks=chunks, dtype=float, meta=array[:0]))
     victims = sorted(client.run(os.getpid).values())
-    found = []
+    found: list[float] = []
     run = threading.Thread(target=lambda: found.extend(model.backward(*lazy)))
     run.start()
     while run.is_alive() and len([*done.glob(f"*-{victims[0]}")]) < 6:
@@ -329,7 +332,7 @@ def test_a_worker_that_dies_in_mid_run_changes_nothing(da, client, tmp_path):
     assert len([*done.iterdir()]) > 40  # some blocks were read again
 
 
-def test_what_is_sent_is_small_and_does_not_grow_with_the_points(da):
+def test_what_is_sent_is_small_and_does_not_grow_with_the_points(da: Any) -> None:
     from tinygrad_lite.arrays import dask as distributed
 
     model = Logistic()
@@ -340,7 +343,7 @@ def test_what_is_sent_is_small_and_does_not_grow_with_the_points(da):
     assert distributed._sent(model.program, model.program._numbers())[0] == before
 
 
-def test_dask_is_imported_only_with_a_dask_array():
+def test_dask_is_imported_only_with_a_dask_array() -> None:
     code = (
         "import sys, tinygrad_lite as tl; x = tl.Value(1.0); tl.compile(x * x, [x])([1.0, 2.0]); "
         "tl.compile(x * x, [x]).backward([1.0]); print('dask' in sys.modules)"
@@ -353,7 +356,7 @@ def test_dask_is_imported_only_with_a_dask_array():
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_threads_of_one_process_give_the_same(threads):
+def test_threads_of_one_process_give_the_same(threads: int) -> None:
     model = Logistic(points=100_003)
     one, many = (model.program.value_and_grad(*model.arrays, threads=n) for n in (1, threads))
     for each, other in zip(flat(many), flat(one), strict=True):
@@ -361,14 +364,14 @@ def test_threads_of_one_process_give_the_same(threads):
     np.testing.assert_allclose(model.backward(*model.arrays, threads=threads), model.backward(*model.arrays), 1e-12)
 
 
-def test_threads_within_a_block(da):
+def test_threads_within_a_block(da: Any) -> None:
     model = Logistic(points=100_003)
     lazy = [da.from_array(array, chunks=50_000) for array in model.arrays]
     assert_equal(model.program(*lazy, threads=2), model.program(*model.arrays))
     np.testing.assert_allclose(model.backward(*lazy, threads=2), model.backward(*model.arrays), 1e-12)
 
 
-def test_a_pool_of_processes_takes_a_program():
+def test_a_pool_of_processes_takes_a_program() -> None:
     model = Logistic()
     pieces = [np.array_split(array, 5) for array in model.arrays]
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -376,7 +379,7 @@ def test_a_pool_of_processes_takes_a_program():
     np.testing.assert_allclose(found, model.program(*model.arrays), 1e-13)
 
 
-def test_joblib_takes_a_program():
+def test_joblib_takes_a_program() -> None:
     joblib = pytest.importorskip("joblib", reason="joblib is not installed")
     model = Logistic()
     pieces = [np.array_split(array, 5) for array in model.arrays]
@@ -385,7 +388,7 @@ def test_joblib_takes_a_program():
     np.testing.assert_allclose(found, model.program(*model.arrays), 1e-13)
 
 
-def test_the_example_of_the_module_finds_the_weights(da, tmp_path, monkeypatch, capsys):
+def test_the_example_of_the_module_finds_the_weights(da: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     example = (tinygrad_lite.arrays.dask.__doc__ or "").partition("```python\n")[2].partition("```")[0]
     model = Logistic(points=5000)
     for name, array in zip("Xy", model.arrays, strict=True):
