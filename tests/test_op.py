@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -142,6 +143,37 @@ def test_a_rule_that_branches_is_refused_on_every_route(rule: Any, route: str) -
     }
     with pytest.raises(TypeError, match=r"cannot branch on its arguments; choose with tl\.where"):
         routes[route]()
+
+
+@pytest.mark.parametrize("given", ["partials", "terms"])
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        (lambda xs: [1.0], "a rule gave 1 results for 3 arguments; one for each is due"),
+        (lambda xs: [1.0] * 4, "a rule gave 4 results for 3 arguments; one for each is due"),
+        (lambda xs: None, "a rule gave None; let it return a number, or declare None in its place"),
+    ],
+    ids=["few", "many", "none"],
+)
+def test_one_rule_for_all_arguments_gives_a_result_for_each(given: str, results: Any, message: str) -> None:
+    rules: dict[str, Any] = {
+        "partials": {"partials": lambda out, *xs: results(xs)},
+        "terms": {"terms": lambda t, out, *xs: results(xs)},
+    }
+    own = tl.declare("own", lambda *xs: math.fsum(xs), lists=1, **rules[given])
+    xs = [tl.Value(1.0), tl.Value(2.0), tl.Value(4.0)]
+    e = own(xs)
+    routes: list[Any] = [
+        e.backward,
+        lambda: tl.grad(e, xs),
+        lambda: tl.jvp(lambda *xs: own(xs), [1.0, 2.0, 4.0], [1.0, 1.0, 1.0]),
+        lambda: tl.compile(e, xs).value_and_grad([1.0], [2.0], [4.0]),
+        lambda: tl.steps(e),
+    ]
+    for route in routes:
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            route()
+    assert [x.grad for x in xs] == [0.0, 0.0, 0.0]
 
 
 def test_a_rule_that_returns_nothing_is_no_derivative_of_0() -> None:

@@ -276,9 +276,11 @@ def _pull_all(
         adjoint = node.grad
         try:
             if takes_t:
-                terms = rule(adjoint, node._data, *node.x)
+                terms = [*rule(adjoint, node._data, *node.x)]
             else:
                 terms = [adjoint * partial for partial in rule(node._data, *node.x)]
+            if len(terms) != len(node.left):
+                raise TypeError
         except NO_TERM:
             general(node)
         else:

@@ -22,7 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from .support.checks import check_declaration, complaint, given, in_a_row, number, number_for
+from .support import checks
+from .support.checks import given, given_for_each, number
 from .support.over_arrays import arrays_among, at_arrays, at_ufunc, elementwise, terms_at_arrays
 from .support.template import Part, Template, fill
 
@@ -171,7 +172,7 @@ class Op:
 
     def __call__(self, *args: Any) -> Any:
         """A float of floats, an array of arrays, else of the kind of operand among them."""
-        operands = in_a_row(self.name, self.arity, self.lists, args)
+        operands = checks.in_a_row(self.name, self.arity, self.lists, args)
         kinds = {kind for kind in set(map(type, operands)) if issubclass(kind, Operand)}
         if arrays := arrays_among(operands, kinds):
             if kinds or any(array.dtype == object for array in arrays):
@@ -179,7 +180,7 @@ class Op:
             return self.at_arrays(*operands)
         if kinds:
             return max(kinds, key=lambda kind: kind.rank).apply(self, operands)
-        numbers = [number_for(self.name, self.arity, self.lists, x) for x in operands]
+        numbers = [checks.number_for(self.name, self.arity, self.lists, x) for x in operands]
         return self.at_floats(numbers, numbers)
 
     def at_floats(self, numbers: Sequence[float], args: Sequence[Any]) -> float:
@@ -227,7 +228,7 @@ class Op:
 
     def complaint(self, error: Exception, args: Sequence[Any]) -> Exception:
         """What to raise instead of `error` at floats or Values: of its type, naming them."""
-        return complaint(error, self.name, args, self.domain)
+        return checks.complaint(error, self.name, args, self.domain)
 
     def written(self, args: Sequence[str | Part], *, latex: bool = False) -> str:
         """The operation at arguments given as text; a `Part` gets the parentheses it needs."""
@@ -236,7 +237,7 @@ class Op:
 
 def _run(rules: Rules, operands: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
     if not isinstance(rules, tuple):
-        results = rules(*operands)
+        results = given_for_each(rules(*operands), len(wanted))
         return [result if want else None for result, want in zip(results, wanted, strict=True)]
     return [
         None if not want else given(rule(*operands)) if callable(rule) else rule
@@ -253,9 +254,8 @@ def _at_one(terms: Rules) -> Rules:
 
 def _declared(name: str) -> Op:
     if name not in OPS:
-        raise LookupError(
-            f"operation {name!r} is unknown here; declare it before loading what uses it"
-        )
+        unknown = f"operation {name!r} is unknown here"
+        raise LookupError(f"{unknown}; declare it before loading what uses it")
     return OPS[name]
 
 
@@ -276,7 +276,7 @@ def declare(
     Raises ValueError if the name is not an identifier or is that of an operation of the package,
     TypeError if the rules do not fit the number of arguments.
     """
-    check_declaration(name, RESERVED, scalar, partials, terms)
+    checks.check_declaration(name, RESERVED, scalar, partials, terms)
     op = Op(
         name, scalar, partials or (), terms, array=array, textbook=textbook, text=text, latex=latex,
         precedence=precedence, latex_precedence=latex_precedence, domain=domain, lists=lists,

@@ -140,6 +140,15 @@ def given(result: Any) -> Any:
     return result
 
 
+def given_for_each(results: Any, count: int) -> list[Any]:
+    """What one rule gave for all arguments: a result for each."""
+    found = list(given(results))
+    if len(found) != count:
+        advice = "one for each is due"
+        raise TypeError(f"a rule gave {len(found)} results for {count} arguments; {advice}")
+    return found
+
+
 def check_declaration(
     name: Any, reserved: Collection[str], scalar: Any, partials: Any, terms: Any
 ) -> None:
