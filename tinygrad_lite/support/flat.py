@@ -13,7 +13,8 @@ from .. import value
 def rows_below(root: value.Value) -> list[Any]:
     """The graph as rows, arguments as places in the list.
 
-    Leaves stand as objects: roots that are pickled together share them.
+    Leaves stand as objects: roots that are pickled together share them, and of an inner node that
+    two of them have each gets its own.
     """
     order = value.topological_order(root)
     index = {node: i for i, node in enumerate(order)}
