@@ -173,8 +173,9 @@ class Op:
     def __call__(self, *args: Any) -> Any:
         """A float of floats, an array of arrays, else of the kind of operand among them."""
         operands = checks.in_a_row(self.name, self.arity, self.lists, args)
-        kinds = {kind for kind in set(map(type, operands)) if issubclass(kind, Operand)}
-        if arrays := arrays_among(operands, kinds):
+        types = set(map(type, operands))
+        kinds = {kind for kind in types if issubclass(kind, Operand)}
+        if arrays := arrays_among(operands, types - kinds):
             if kinds or any(array.dtype == object for array in arrays):
                 return elementwise(self, operands)
             return self.at_arrays(*operands)

@@ -69,7 +69,7 @@ pow: Op = declare(
 
 def _comparison(name: str, holds: Callable[[float, float], bool], sign: str, latex: str) -> Op:
     return declare(
-        name, lambda x, y: float(holds(x, y)), (None, None), array=name,
+        name, holds, (None, None), array=name,
         text=f"{{0:1}} {sign} {{1:1}}", latex=f"{{0:1}} {latex} {{1:1}}", precedence=0)
 
 
@@ -108,7 +108,7 @@ relu: Op = declare(
     terms=(lambda t, out, x: where(greater(out, 0.0), t, stop_gradient(out)),),
     array=lambda x: maximum(x, 0.0),
     textbook=(lambda out, x: step(x),))
-stop_gradient: Op = declare("stop_gradient", lambda x: x, (None,), array="positive")
+stop_gradient: Op = declare("stop_gradient", operator.pos, (None,), array="positive")
 
 # Steps
 
@@ -246,9 +246,8 @@ silu: Op = declare(
     "silu", accurate.silu, (lambda out, x: _silu_slope(x),), array=lambda x: x * sigmoid(x),
     textbook=(lambda out, x: sigmoid(x) * (1 + x * sigmoid(-x)),))
 gelu: Op = declare(
-    "gelu", lambda x: x * accurate.norm_cdf(x),
-    (lambda out, x: norm_cdf(x) + x * norm_pdf(x),),
-    array=lambda x: x * norm_cdf(x))
+    "gelu", lambda x: x * accurate.norm_cdf(x), array=lambda x: x * norm_cdf(x),
+    partials=(lambda out, x: norm_cdf(x) + x * norm_pdf(x),))
 
 # Sums
 

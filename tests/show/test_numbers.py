@@ -57,7 +57,7 @@ def points(count: int) -> list[tuple[float, ...]]:
 def by_engine(op: Op, point: Sequence[float]) -> tuple[str, list[float | None]]:
     """Why there is no value, or the value and the partials."""
     try:
-        out = op.scalar(*point)
+        out = float(op.scalar(*point))
     except ZeroDivisionError:
         return "division by zero", []
     except OverflowError:

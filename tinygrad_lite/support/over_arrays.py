@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .checks import number
@@ -98,9 +98,9 @@ def at_elements(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     return np.frompyfunc(function, len(arrays), 1)(*arrays)
 
 
-def arrays_among(operands: Sequence[Any], but: Collection[type]) -> list[Any]:
-    """Those with elements, which are of no class of `but`."""
-    kinds = [kind for kind in set(map(type, operands)) - {*but} if hasattr(kind, "shape")]
+def arrays_among(operands: Sequence[Any], types: Iterable[type]) -> list[Any]:
+    """Those of the given types that have elements."""
+    kinds = [kind for kind in types if hasattr(kind, "shape")]
     return [x for x in operands if type(x) in kinds and _has_elements(x)] if kinds else []
 
 
