@@ -35,8 +35,8 @@ class Simplified(Operand):
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Simplified:
         """The simplified node of `op`, or the number."""
-        memo = next(arg.memo for arg in args if isinstance(arg, Simplified))
-        return cls(record(op, [node_in(arg) for arg in args], memo), memo)
+        nodes, memo = _nodes_of(args)
+        return cls(record(op, nodes, memo), memo)
 
 
 class Tangent(Simplified):
@@ -58,8 +58,7 @@ class Tangent(Simplified):
     @classmethod
     def apply(cls, op: Op, args: Sequence[Any]) -> Tangent:
         """The simplified node of `op`, 0 where no tangent among `args` passes."""
-        memo = next(arg.memo for arg in args if isinstance(arg, Simplified))
-        nodes = [node_in(arg) for arg in args]
+        nodes, memo = _nodes_of(args)
         node = record(op, nodes, memo)
         if op is where:
             chosen = [_passes(arg, memo) for arg in args[1:]]
@@ -87,13 +86,25 @@ def node_in(arg: Any) -> Node:
     return arg.node if isinstance(arg, Simplified) else number(arg)
 
 
+def _nodes_of(args: Sequence[Any]) -> tuple[list[Node], Memo]:
+    """What is in each, and the memo that they share; of these there are thousands."""
+    nodes = []
+    for arg in args:
+        if isinstance(arg, Simplified):
+            nodes.append(arg.node)
+            memo = arg.memo
+        else:
+            nodes.append(number(arg))
+    return nodes, memo
+
+
 def key_of(op: Op | None, args: Sequence[Any]) -> tuple[Any, ...]:
     """What makes one record of an operation the same as another; `repr` tells -0.0 from 0.0.
 
     Operands are known by their `id`, not their hash, which that of `vectorize` refuses: what is
     kept under the key holds them.
     """
-    return op, *(id(arg) if isinstance(arg, Operand) else repr(arg) for arg in args)
+    return op, *[id(arg) if isinstance(arg, Operand) else repr(arg) for arg in args]
 
 
 def record(op: Op, args: Sequence[Node], memo: Memo) -> Node:
@@ -158,18 +169,18 @@ def _folded(node: Value) -> Node:
 
 def back(graph: Subgraph, output: Value, end: int) -> dict[Value, Node]:
     """∂output/∂node for each node it depends on; it is before position `end` of the order."""
+    memo, depends = graph.memo, graph.depends
     adjoints: dict[Value, Node] = {output: 1.0}
     for node in reversed(graph.order[:end]):
-        adjoint = adjoints.get(node)
-        if adjoint is None or not node.args:
+        if node not in adjoints or node not in depends:
             continue
-        wanted = [arg in graph.depends for arg in node.args]
-        if any(wanted):
-            t, out, *args = (
-                Simplified(each, graph.memo) for each in (adjoint, node, *map(_folded, node.args))
-            )
-            found = node.op.terms(t, out, args, wanted)  # type: ignore[union-attr]
-            _add_terms(adjoints, node.args, found, graph.memo)
+        args = node.args
+        wanted = [arg in depends for arg in args]
+        if True in wanted:
+            t, out = Simplified(adjoints[node], memo), Simplified(node, memo)
+            operands = [Simplified(_folded(arg), memo) for arg in args]
+            found = node.op.terms(t, out, operands, wanted)  # type: ignore[union-attr]
+            _add_terms(adjoints, args, found, memo)
     return adjoints
 
 
