@@ -124,8 +124,8 @@ def test_the_graph_of_the_worksheet() -> None:
         ["a", 2, -1, []], ["b", 1, -1, []], ["c", 3, 0, [0, 1]], ["1", 1, -1, []], ["d", 2, 1, [1, 3]], ["e", 6, 2, [2, 4]],
     ]  # fmt: skip
     assert [row[:2] for row in graph["rules"]] == [['"add"', '""']] * 2 + [['"mul"', '""']]
-    assert graph["rules"][0][2] == "(a0, a1) => { const x0 = a0 + a1; return x0; }, (t, out, a0, a1) => [t, t]"
-    assert graph["rules"][1][2].endswith("(t, out, a0, a1) => [t, null]")  # d = b + 1 hands nothing to the number
+    assert graph["rules"][0][2] == "(a0, a1) => { const x0 = a0 + a1; return x0; }, (t, out, a0, a1) => [t, t], null"
+    assert graph["rules"][1][2].endswith("(t, out, a0, a1) => [t, null], null")  # d = b + 1 hands nothing to the number
     assert (graph["labelled"], graph["fixed"]) == ([0, 1], [])
 
 
@@ -187,7 +187,7 @@ def test_an_operation_that_looks_at_its_numbers_has_no_formula() -> None:
 def test_where_no_derivative_flows_there_is_none() -> None:
     x = tl.Value(2.0, "x")
     graph = graph_of(tl.stop_gradient(x) * x)
-    assert graph["rules"][0][2].endswith("=> [null]")
+    assert graph["rules"][0][2].endswith("=> [null], null")
     assert [row[0] for row in graph["rules"]] == ['"stop_gradient"', '"mul"']
 
 

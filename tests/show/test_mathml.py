@@ -13,7 +13,7 @@ from tinygrad_lite.show.mathml import ELEMENT, END, START, math, name, number
 
 
 def hook(key: str, x: float) -> str:
-    return f"-{START}{key} {x!r}{END}"
+    return f"-{START}{key} {x!r} 4{END}"
 
 
 E, B = (ELEMENT.format(name(label)) for label in ("e", "b1"))

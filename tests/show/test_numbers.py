@@ -141,7 +141,7 @@ def mixture(numbers: Sequence[float]) -> tl.Value:
 
 def hooks(page: Page) -> list[str]:
     """What stands at each hook of the page."""
-    return re.findall(r"data-n=\"?\w+\"?(?: data-t)?>([^<]*)<", page.html)
+    return re.findall(r"data-n=\"?\w+\"?(?: data-[dt](?:=\d+)?)*>([^<]*)<", page.html)
 
 
 @pytest.mark.parametrize(("make", "count"), [(network, 13), (mixture, 3)])
@@ -324,3 +324,44 @@ def test_new_numbers_stay_in_the_domain(
         assert all(least <= x <= most and (10 * x).is_integer() if isinstance(x, float) else True for x in numbers)
         assert reader.run("return numbers.errors.size === 0 && numbers.values.every(Number.isFinite)")
     assert reader.step == 1
+
+
+# What a reader compares
+
+
+def saturated(x: float) -> tl.Value:
+    t = tl.Value(x, "x").tanh().named("t")
+    return (1 - t * t + t.exp() * (tl.Value(100.12345, "k") * t).exp()).named("L")
+
+
+ENTER = """const i = [...fields.keys()].find(i => graph.nodes[i][0] === "x");
+    fields.get(i).value = arguments[0]; fields.get(i).onchange();"""
+VISIBLE = "return [...document.querySelectorAll('.formula, .local')].map(each => each.getAttribute('aria-label'))"
+
+
+@pytest.mark.parametrize("first", [0.5, 11.0])
+def test_numbers_have_the_digits_that_make_a_formula_true(first: float, reader: Any, tmp_path: Path) -> None:
+    reader.open(explore(saturated(first)).save(tmp_path / "steps.html"))
+    before = reader.run(VISIBLE)
+    for x in (11.0, 18.5, 25.0, 0.5):
+        reader.run(ENTER, x)
+        followed = reader.run(VISIBLE)
+        (local,) = {each for each in followed if each.startswith("∂t/∂x = 1")} if x < 12 else {None}
+        if x == 11:
+            assert local == "∂t/∂x = 1 - t^2 = 1 - 0.999999999442^2 = 1.116e-09"
+        fresh = tmp_path / "fresh.html"
+        explore(saturated(x)).save(fresh)
+        reader.open(fresh)
+        assert followed == reader.run(VISIBLE)
+        reader.open(tmp_path / "steps.html")
+    reader.run(f"{ENTER} reset.click()", 25)
+    assert reader.run(VISIBLE) == before
+
+
+def test_a_side_that_no_digits_make_true_is_hidden(reader: Any, tmp_path: Path) -> None:
+    reader.open(explore(saturated(25.0)).save(tmp_path / "steps.html"))
+    (said,) = {each for each in reader.run(VISIBLE) if each.startswith("∂t/∂x")}
+    assert said == "∂t/∂x = 1 - t^2 = 7.715e-22"
+    reader.run(ENTER, 1)
+    (said,) = {each for each in reader.run(VISIBLE) if each.startswith("∂t/∂x")}
+    assert said == "∂t/∂x = 1 - t^2 = 1 - 0.7616^2 = 0.42"

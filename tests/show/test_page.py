@@ -105,6 +105,12 @@ def test_where_there_is_no_room_local_derivatives_are_in_names_or_left_out() -> 
     assert full.count("<li") == names.count("<li") == none.count("<li")
 
 
+def test_large_numbers_are_numbers() -> None:
+    page = explore((tl.Value(1e200, "x") * tl.Value(3e20, "y")).named("z"))
+    assert re.findall(r"<mn data-n=v\d[^>]*>([^<]*)</mn>", page.html) == ["10²⁰⁰", "3·10²⁰", "10²⁰⁰", "(3·10²⁰)", "3·10²²⁰"]
+    assert not re.search("[\ue000-\ue003]", page.html)
+
+
 def test_nothing_in_it_points_elsewhere(page: Page) -> None:
     assert set(re.findall(r"\w+://[^\"'<> ]+", page.html)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<(link|img|iframe|base|object)\b|@import|url\((?!#)|\bsrc=|\bhref=(?!.#)|fetch\(", page.html)

@@ -2,7 +2,8 @@
 
 It spells as LaTeX does, from the same templates, but for its numbers: each is a hook, which says
 which number of the graph stands there. In the page a hook is `<mn data-n=v3>`; a script can then
-put another number in its place.
+put another number in its place. It has `data-d=12` if it needs twelve digits for its side to give
+the result; a side that does not at any number of them is hidden.
 
 - `v3` is the value of node 3 of the topological order, `a3` the derivative of the root for it;
 - `p5_3` is the derivative of node 5 for node 3, the sum over the edges from one to the other.
@@ -67,9 +68,10 @@ class _MathML(Latex):
     @staticmethod
     def number(x: float, digits: int = DIGITS) -> str:
         if not isinstance(x, Hooked):
-            return LATEX.number(x, digits)
-        # The sign says to who sets parentheses that the number may be negative.
-        return f"-{START}{x.key} {float(x)!r}{END}"
+            return LATEX.number(x, digits or DIGITS)
+        # The sign says to who sets parentheses that the number may be negative; 1e+20 has no +,
+        # which would part the side.
+        return f"-{START}{x.key} {float(x)!r} {digits}{END}".replace("+", "")
 
 
 MATHML = _MathML()

@@ -145,6 +145,17 @@ def terms(op: Op, wanted: Sequence[bool]) -> str:
     return _function(["t", "out", *names], lambda t, out, *args: op.terms(t, out, args, wanted))
 
 
+def textbook(op: Op, wanted: Sequence[bool]) -> str:
+    """The same for the partials as they are written, if those are computed otherwise."""
+    if not op.textbook:
+        return "null"
+    names = ["a"] if len(wanted) == 1 else _names(len(wanted))
+    return _function(
+        ["t", "out", *names],
+        lambda t, out, *args: op.differentiate(out, args, wanted, textbook=True),
+    )
+
+
 def _names(count: int) -> list[str]:
     return [f"a{i}" for i in range(count)]
 
@@ -169,7 +180,7 @@ class Graph:
     """A graph in JavaScript: its nodes, the rules that they follow, and which leaves may change.
 
     A row of `nodes` is [name, number, rule, arguments] and, for a node that cannot follow, its
-    partials: its rule is -1. A row of `rules` is [name, domain, value, terms].
+    partials: its rule is -1. A row of `rules` is [name, domain, value, terms, textbook].
     """
 
     def __init__(
@@ -237,4 +248,4 @@ def _key(step: Forward) -> tuple[Op | None, tuple[bool, ...]]:
 
 def _rule(op: Op, wanted: Sequence[bool]) -> list[str]:
     names = [literal(op.name), literal(op.domain or "")]
-    return [*names, value(op, len(wanted)), terms(op, wanted)]
+    return [*names, value(op, len(wanted)), terms(op, wanted), textbook(op, wanted)]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from .latex import GREEK
-from .naming import shown
+from .naming import DIGITS, shown
 
 START, END = "\ue000", "\ue001"
 """Around a hook, in characters for private use, which are taken out of every name."""
@@ -30,26 +30,27 @@ def math(latex: str) -> str:
     row = _Reader(latex).row()
     if row.startswith("<mo>+"):  # at the start of a row it would be a sign, without space around it
         row = row.replace("<mo>", "<mo form=infix>", 1)
-    return f"<math>{row}</math>"
+    is_untrue = any(held(found)[2] == 0 for found in HOOK.finditer(latex))
+    return f"<math{' hidden' * is_untrue}>{row}</math>"
 
 
-def held(found: re.Match[str]) -> tuple[str, float]:
-    """The key and the number of a hook."""
-    key, _, x = (found["tight"] or found["loose"]).partition(" ")
-    return key, float(x)
+def held(found: re.Match[str]) -> tuple[str, float, int]:
+    """The key and the number of a hook, and how many of its digits are shown."""
+    key, x, digits = (found["tight"] or found["loose"]).split()
+    return key, float(x), int(digits)
 
 
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _INDICES = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def number(x: float, *, tight: bool = False) -> str:
+def number(x: float, digits: int = DIGITS, *, tight: bool = False) -> str:
     """A number, as `shown` gives it, in the signs of mathematics; in parentheses if it needs them.
 
     >>> number(-2.5), number(1.5e-9), number(-1e20, tight=True)
     ('−2.5', '1.5·10⁻⁹', '(−10²⁰)')
     """
-    mantissa, e, exponent = shown(x).replace("inf", "∞").partition("e")
+    mantissa, e, exponent = shown(x, digits).replace("inf", "∞").partition("e")
     if e:
         power = f"10{str(int(exponent)).translate(_POWERS)}"
         mantissa = {"1": power, "-1": f"-{power}"}.get(mantissa, f"{mantissa}·{power}")
@@ -179,9 +180,11 @@ class _Reader:
 
 
 def _hook(found: re.Match[str]) -> str:
-    key, x = held(found)
+    key, x, digits = held(found)
     tight = " data-t" if found["tight"] else ""
-    return f"<mn data-n={key}{tight}>{number(x, tight=bool(tight))}</mn>"
+    more = f" data-d={digits}" if digits > DIGITS else ""
+    written = number(x, digits or DIGITS, tight=bool(tight))
+    return f"<mn data-n={key}{more}{tight}>{written}</mn>"
 
 
 def _unescaped(words: str) -> str:

@@ -21,7 +21,7 @@ _UNSHOWABLE = (
 _RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
 _LEFT_TO_RIGHT_MARK = "\u200e"
 _LONGEST = 40
-DIGITS = 4
+DIGITS, ALL_DIGITS = 4, 17
 
 
 def shown(x: float, digits: int = DIGITS) -> str:
@@ -29,8 +29,13 @@ def shown(x: float, digits: int = DIGITS) -> str:
 
     >>> [shown(x) for x in (3.0, -0.0, 1 / 3, 12345.0, 2.5e6, 1e-17, float("inf"))]
     ['3', '-0', '0.3333', '12345', '2.5e+06', '1e-17', 'inf']
+    >>> [shown(0.1 + 0.2, digits) for digits in (DIGITS, ALL_DIGITS)]
+    ['0.3', '0.30000000000000004']
     """
-    return f"{x:.0f}" if abs(x) < 1e6 and x == int(x) else f"{x:.{digits}g}"
+    if abs(x) < 1e6 and x == int(x):
+        return f"{x:.0f}"
+    # All, but no more than tell it from other floats.
+    return f"{x:.{digits}g}" if digits < ALL_DIGITS else repr(float(x)).removesuffix(".0")
 
 
 def short(text: str) -> str:

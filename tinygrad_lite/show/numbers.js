@@ -1,7 +1,8 @@
 // New numbers: the leaves are fields, and everything follows by the rules of the table.
 
 const hooks = [...document.querySelectorAll("[data-n]")];
-const original = new Map(hooks.map(hook => [hook, hook.textContent]));
+const original = new Map(hooks.map(hook => [hook, [hook.textContent, hook.dataset.d]]));
+const untrue = [...document.querySelectorAll("math[hidden]")];
 const recorded = graph.nodes.map(([, number]) => number);
 const [drawing, reset, fixed] = ["draw", "reset", "fixed"].map(byId);
 const fields = new Map();
@@ -25,7 +26,7 @@ function valueOf([name, domain, value], args, found, i) {
   const out = value(...args);
   const reason = reasonOf(name, domain, args, out);
   if (!reason) return out;
-  found.errors.set(i, `${name}(${args.map(shown).join(", ")}): ${reason}`);
+  found.errors.set(i, `${name}(${args.map(x => shown(x)).join(", ")}): ${reason}`);
   return NaN;
 }
 
@@ -63,8 +64,12 @@ function addTerms({ values, partials, adjoints }, i) {
 
 // v3, a3, p5_3, q5_0: value, derivative of the root, of node 5 for node 3, and along one edge.
 
+function indices(key) {
+  return key.slice(1).split("_").map(Number);
+}
+
 function numberOf(key) {
-  const [i, k] = key.slice(1).split("_").map(Number);
+  const [i, k] = indices(key);
   switch (key[0]) {
     case "v": return numbers.values[i];
     case "a": return numbers.adjoints[i];
@@ -78,40 +83,15 @@ function partialOf(user, node) {
   return terms.reduce((sum, term) => sum + term, 0);
 }
 
-// Numbers as the package shows them: four digits, whole numbers below a million in full.
-
-function shown(x) {
-  if (Number.isNaN(x)) return "nan";
-  if (!Number.isFinite(x)) return x < 0 ? "-inf" : "inf";
-  if (Object.is(x, -0)) return "-0";
-  if (isInFull(x)) return String(x);
-  const [mantissa, exponent] = rounded(x).split("e");
-  if (exponent >= -4 && exponent < 4) return withoutZeros(Number(rounded(x)).toFixed(3 - exponent));
-  return `${withoutZeros(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
-}
-
-function isInFull(x) {
-  return Number.isInteger(x) && Math.abs(x) < 1e6;
-}
-
-/** To four digits; halfway between two, to the even one, as Python does. */
-function rounded(x) {
-  const [, cut, last, rest] = /^(-?\d\.\d\d(\d))(\d+)/.exec(x.toExponential(100));
-  const exponent = x.toExponential(100).split("e")[1];
-  const isHalfway = /^50*$/.test(rest);
-  return isHalfway && last % 2 === 0 ? `${cut}e${exponent}` : x.toExponential(3);
-}
-
-function withoutZeros(digits) {
-  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
-}
+// What stands at each hook
 
 function textOf(hook) {
   const x = numberOf(hook.dataset.n);
-  return Number.isNaN(x) && numbers.errors.size ? "–" : shown(x);
+  return Number.isNaN(x) && numbers.errors.size ? "–" : shown(x, Number(hook.dataset.d) || DIGITS);
 }
 
 function fill() {
+  formulas.forEach(refine);
   for (const hook of hooks) {
     const text = textOf(hook);
     hook.textContent = hook.localName === "mn" ? inMathematics(text, "t" in hook.dataset) : text;
@@ -121,7 +101,12 @@ function fill() {
 }
 
 function restore() {
-  for (const [hook, text] of original) hook.textContent = text;
+  for (const side of document.querySelectorAll("math")) side.toggleAttribute("hidden", untrue.includes(side));
+  for (const [hook, [text, digits]] of original) {
+    hook.textContent = text;
+    if (digits) hook.dataset.d = digits;
+    else delete hook.dataset.d;
+  }
   formulas.forEach(speak);
 }
 

@@ -28,7 +28,7 @@ from .writer import Writer
 
 _BYTES = 2_500
 """How many bytes a page may have for each box: 150 kB for 60, and so many for fewer."""
-_SCRIPTS = ("functions.js", "page.js", "numbers.js", "spoken.js", "practice.js")
+_SCRIPTS = ("functions.js", "digits.js", "page.js", "numbers.js", "spoken.js", "practice.js")
 
 
 def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
@@ -50,27 +50,36 @@ def explore(root: Value, *, practice: bool = False, **options: Any) -> Page:
     """
     check_root("explore", root)
     taken = steps(root)
+    stops = _stops(taken)
     order = visible(root)
     every = forward(order)
-    picture = draw(root, **options)
-    stops = _stops(taken)
+    svg, height = marked(draw(root, **options), every, _when(stops))
     branched = {i: node.branched for i, node in enumerate(order) if node.branched}
     labelled = [i for i, node in enumerate(order) if node.label and not node.args]
-    svg, height = marked(picture, every, _when(stops))
     parts = {
         "title": f"{html.escape(every[-1].name)}, step by step",
-        "style": re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _part("page.css")),
+        "style": _style(),
         "script": "".join(map(_part, _SCRIPTS)),
         "picture": svg,
         "count": str(len(stops)),
         "practice": str(bool(practice)).lower(),
         "graph": Graph(every, labelled, branched).written(),
     }
-    room = _BYTES * max(len(every), MOST_NODES) - sum(len(part.encode()) for part in parts.values())
+    whole = _part("page.html")
+    room = _BYTES * max(len(every), MOST_NODES) - _size(whole, *parts.values())
     parts["steps"] = _fitting(Writer(hooked(taken), MATHML), stops, room)
     # All at once: a label may contain {{steps}}.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html"))
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], whole)
     return Page(page, len(stops), min(height, 560) + 300)
+
+
+def _size(*texts: str) -> int:
+    """How many bytes the texts are in a file."""
+    return sum(len(text.encode()) for text in texts)
+
+
+def _style() -> str:
+    return re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", _part("page.css"))
 
 
 def _part(name: str) -> str:
@@ -153,7 +162,7 @@ def _fitting(writer: Writer, stops: Sequence[_Stop], room: int) -> str:
     """The steps; where nodes are used often, local derivatives are in names alone, or left out."""
     for most in (4, 2, 0):
         steps = "\n".join(_items(writer, stops, most))
-        if len(steps.encode()) <= room:
+        if _size(steps) <= room:
             break
     return steps
 

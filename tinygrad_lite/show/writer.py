@@ -15,7 +15,7 @@ from typing import Any
 
 from ..op import OPS
 from ..ops import maximum, minimum
-from .naming import DIGITS, few
+from .naming import ALL_DIGITS, DIGITS, few
 from .notation import MOST_TERMS, Notation, write
 from .steps import Arg, Backward, Forward, Term, held, reached
 from .symbol import Symbol, differentiate, evaluated
@@ -23,7 +23,7 @@ from .textbook import WholeOp
 
 MOST_PARTS, MOST_CLOSED_PARTS = 60, 300
 """How many parts a local derivative and a closed form may have."""
-ENOUGH = (DIGITS, 6, 9, 12, 17)
+ENOUGH = (DIGITS, 6, 9, 12, ALL_DIGITS)
 """How many digits the numbers of a formula may get."""
 CLOSE = 2e-3
 """How far a formula at rounded numbers may be from the result, relative to it."""
@@ -65,7 +65,7 @@ class Writer:
         left = self._local_name(term.user, node)
         if self.forward[term.user].op in _EXTREMA:  # which is chosen is said in a remark
             return [left, self.notation.number(term.partial)]
-        return self._equation(left, self._local[term.user][node], term.partial)
+        return self._equation(left, self._local[term.user][node], term.partial, adds_up=False)
 
     def remark(self, term: Term, node: int) -> str:
         """What is to be said beside a local derivative: which argument was chosen, what is held."""
@@ -129,13 +129,17 @@ class Writer:
         *,
         shows: Symbol | None = None,
         most: int = MOST_PARTS,
+        adds_up: bool = True,
     ) -> list[str]:
-        """The sides; of the formula as it `shows`, if that is shorter than what it computes."""
+        """The sides; of the formula as it `shows`, if that is shorter than what it computes.
+
+        `adds_up` says that the result was computed by it, and is 0 only up to rounding.
+        """
         shows = symbol if shows is None else shows
         sides = [left]
         if shows.parts <= most:
-            digits = DIGITS if self.notation.follows else _enough(symbol, result)
-            if digits is not None:
+            digits = _enough(symbol, result, _size(symbol) if adds_up else 0.0)
+            if digits or self.notation.follows:
                 sides.append(write(shows, self.notation))
                 sides.append(write(shows, self.notation, numbers=True, digits=digits))
         sides.append(self.notation.number(result))
@@ -238,12 +242,13 @@ def _sum(terms: Sequence[Symbol]) -> Symbol:
     return Symbol(OPS["sum"], terms) if terms else Symbol(number=0.0)
 
 
-def _enough(symbol: Symbol, result: float) -> int | None:
-    """How many digits make a formula's numbers give the result; None if no number of them does."""
-    size = _size(symbol)
+def _enough(symbol: Symbol, result: float, size: float) -> int:
+    """How many digits make a formula's numbers give the result; 0 if no number of them does."""
     if not _agree(evaluated(symbol), result, size):
-        return None
-    return next((d for d in ENOUGH if _agree(evaluated(symbol, d), result, size)), None)
+        return 0
+    # What rounding leaves of numbers of that `size` is written as it is, if it can be.
+    tries = ((digits, noise) for noise in (0.0, size) for digits in ENOUGH)
+    return next((d for d, noise in tries if _agree(evaluated(symbol, d), result, noise)), 0)
 
 
 def _agree(x: float, result: float, size: float) -> bool:
