@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..op import constant
+from ..support.checks import listed
 from ..value import Value, topological_order
 
 
@@ -48,20 +49,13 @@ def _check_leaf(what: str, i: int, value: Any) -> None:
         raise ValueError(f"compile: expected a leaf as {what} {i}, got {got}, {value!r}")
 
 
-def _listed(values: Any) -> list[Any]:
-    """What a list, or an array of any number of axes, holds; or the one that it is."""
-    if isinstance(values, Value) or not hasattr(values, "__iter__"):
-        return [values]
-    return list(getattr(values, "flat", values))
-
-
 def check_parameters(
     outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value] | None
 ) -> list[Value] | None:
     """The parameters as a list, if they are all leaves that are no inputs, each once."""
     if parameters is None:
         return None
-    named = [value for each in _listed(parameters) for value in _listed(each)]
+    named = [value for each in listed(parameters) for value in listed(each)]
     inputs = {value for group in groups for value in group}
     seen: set[Value] = set()
     for i, value in enumerate(named):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..support.checks import number
+from ..support.checks import listed, number
 from ..value import Value
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def leaves(name: str, parameters: Iterable[Any]) -> list[Value]:
         kind = type(parameters).__name__
         raise TypeError(f"{name}: expected a list of Values as the parameters, got {kind}")
     found: list[Any] = []
-    for each in flat(parameters):
-        found += flat(each) if hasattr(each, "flat") else [each]
+    for each in listed(parameters):
+        found += listed(each) if hasattr(each, "flat") else [each]
     for parameter in found:
         if not isinstance(parameter, Value):
             kind = type(parameter).__name__
@@ -40,11 +40,6 @@ def leaves(name: str, parameters: Iterable[Any]) -> list[Value]:
         got = "one twice" if found else "none"
         raise ValueError(f"{name}: expected parameters, each once, got {got}")
     return found
-
-
-def flat(values: Any) -> list[Any]:
-    """A list of what a list or an array of any number of axes holds."""
-    return list(getattr(values, "flat", values))
 
 
 def read(parameters: Sequence[Value]) -> Array:

@@ -47,6 +47,13 @@ def checked_label(label: Any) -> str | None:
     return label
 
 
+def listed(values: Any) -> list[Any]:
+    """What a sequence, or an array of any number of axes, holds; or the one that it is."""
+    if not hasattr(values, "__iter__"):
+        return [values]
+    return list(getattr(values, "flat", values))
+
+
 class Elsewhere:
     """What is often looked for under another name: its AttributeError says where it is."""
 
