@@ -151,6 +151,11 @@ def test_arrays_of_values_give_arrays_of_derivatives() -> None:
     assert tl.hessian(output, w)[0, 1, 1, 0].data == 1.0
     assert tl.jacobian([output], w).shape == (1, 2, 2)
     assert tl.jacobian(w, [w[0, 0]]).shape == (2, 2, 1)
+    none = w[:0]
+    assert tl.jacobian(none, w).shape == (0, 2, 2, 2)
+    assert tl.jacobian(w, none).shape == (2, 2, 0, 2)
+    assert tl.jacobian(none, [output]).shape == (0, 2, 1)
+    assert tl.hessian(output, none).shape == (0, 2, 0, 2)
     product = tl.hvp(output, w, np.array([[1.0, 0.0], [0.0, 0.5]]))
     assert data(product.tolist()) == [[0.0, 3.0], [2.0, 1.0]]
 
@@ -350,6 +355,8 @@ def test_backward_agrees_with_differences(pair: Any) -> None:
         (lambda: tl.hvp(Value(1.0), [Value(1.0)], []), ValueError, "hvp: expected a vector of 1 numbers, got 0"),
         (lambda: tl.jacobian([5.0], []), TypeError, "jacobian: expected Values, got float"),
         (lambda: tl.hessian(5.0, []), TypeError, "hessian: expected Values, got float"),
+        (lambda: tl.hessian(Value(1.0), 5.0), TypeError, "hessian: expected Values, got float"),
+        (lambda: tl.hvp(Value(1.0), [Value(1.0)], "ab"), ValueError, "hvp: expected a vector of 1 numbers, got 2"),
         (
             lambda: tl.hessian(tl.exp, [1.0]),
             TypeError,

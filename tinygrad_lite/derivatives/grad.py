@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from ..op import Operand
 from ..ops import dot, stop_gradient
+from ..support.checks import listed
 from ..value import Value, constant_of
 from .functions import Function, gradient_function
 from .graphs import Memo, gradients
@@ -46,10 +47,13 @@ def grad(output: Any, inputs: Any = None, *, argnums: int | Sequence[int] = 0) -
             call = f"grad(f)({inputs!r}), or with argnums= the argument to differentiate for"
             raise TypeError(f"grad: of a function it gives a function; write {call}")
         return gradient_function(output, argnums)
-    if isinstance(output, Value) and inputs is None:
+    xs = _values("grad", [] if inputs is None else inputs)
+    if not isinstance(output, Value):
+        kind = type(output).__name__
+        raise TypeError(f"grad: expected a Value to differentiate, got {kind}")
+    if inputs is None:
         raise TypeError("grad: expected Values to differentiate for; write grad(output, [x])")
-    xs = _values("grad", inputs if inputs is not None else [])
-    return _shaped(gradients("grad", [output], xs, {})[0], inputs)
+    return _shaped(gradients("grad", [output], xs, {})[0], (inputs, xs))
 
 
 def jacobian(outputs: Values, inputs: Values) -> Any:
@@ -64,7 +68,7 @@ def jacobian(outputs: Values, inputs: Values) -> Any:
     output.
     """
     ys, xs = _values("jacobian", outputs), _values("jacobian", inputs)
-    return _shaped(gradients("jacobian", ys, xs, {}), outputs, inputs)
+    return _shaped(gradients("jacobian", ys, xs, {}), (outputs, ys), (inputs, xs))
 
 
 def hessian(output: Value, inputs: Values) -> Any:
@@ -75,9 +79,9 @@ def hessian(output: Value, inputs: Values) -> Any:
     [[Value(6.0), Value(4.0)], [Value(4.0), Value(0.0)]]
     """
     memo: Memo = {}
-    (output,), xs = _values("hessian", _alone(output)), _values("hessian", inputs)
+    (output,), xs = _values("hessian", [output]), _values("hessian", inputs)
     (first,) = gradients("hessian", [output], xs, memo)
-    return _shaped(gradients("hessian", first, xs, memo), inputs, inputs)
+    return _shaped(gradients("hessian", first, xs, memo), (inputs, xs), (inputs, xs))
 
 
 def hvp(output: Value, inputs: Values, vector: Sequence[Value | float]) -> Any:
@@ -90,8 +94,8 @@ def hvp(output: Value, inputs: Values, vector: Sequence[Value | float]) -> Any:
     Raises ValueError if the vector's length is not that of `inputs`.
     """
     memo: Memo = {}
-    (output,), xs = _values("hvp", _alone(output)), _values("hvp", inputs)
-    direction = _flat(vector)
+    (output,), xs = _values("hvp", [output]), _values("hvp", inputs)
+    direction = listed(vector)
     if len(direction) != len(xs):
         raise ValueError(f"hvp: expected a vector of {len(xs)} numbers, got {len(direction)}")
     (first,) = gradients("hvp", [output], xs, memo)
@@ -100,24 +104,17 @@ def hvp(output: Value, inputs: Values, vector: Sequence[Value | float]) -> Any:
     product = dot([g for g, _ in pairs], [stop_gradient(v) for _, v in pairs])
     if not isinstance(product, Value):  # nothing changes
         product = constant_of(product)
-    return _shaped(gradients("hvp", [product], xs, memo)[0], inputs)
-
-
-def _alone(output: Any) -> Any:
-    return output if callable(output) else [output]
-
-
-def _flat(given: Any) -> list[Any]:
-    return list(getattr(given, "flat", given))
+    return _shaped(gradients("hvp", [product], xs, memo)[0], (inputs, xs))
 
 
 def _values(name: str, given: Any) -> list[Value]:
     if isinstance(given, Value):
         raise TypeError(f"{name}: expected a sequence of Values, got one Value; put it in a list")
-    if callable(given):
-        raise TypeError(f"{name}: expected Values, got a function; give what it gives for Values")
-    nodes = _flat(given)
+    nodes = listed(given)
     for node in nodes:
+        if callable(node):
+            what = "a function; give what it gives for Values"
+            raise TypeError(f"{name}: expected Values, got {what}")
         if not isinstance(node, Value):
             is_walk = isinstance(node, Operand)
             advice = "; within jvp, taylor and vectorize write grad(f)(x)" if is_walk else ""
@@ -125,15 +122,11 @@ def _values(name: str, given: Any) -> list[Value]:
     return nodes
 
 
-def _shaped(found: Any, *given: Any) -> Any:
-    """Nested lists, an axis for each of `given`; an array of their shapes if one is an array."""
-    shapes = [getattr(each, "shape", None) for each in given]
-    if all(shape is None for shape in shapes):
+def _shaped(found: Any, *axes: tuple[Any, Values]) -> Any:
+    """Nested lists, an axis for what was given as nodes; an array of its shapes if one is given."""
+    if not any(hasattr(given, "shape") for given, _ in axes):
         return found
     import numpy as np
 
-    array = np.array(found, object)
-    sizes = [
-        (size,) if shape is None else shape for size, shape in zip(array.shape, shapes, strict=True)
-    ]
-    return array.reshape([n for size in sizes for n in size])
+    shapes = [getattr(given, "shape", (len(nodes),)) for given, nodes in axes]
+    return np.array(found, object).reshape([n for shape in shapes for n in shape])
