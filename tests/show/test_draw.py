@@ -259,6 +259,35 @@ def test_300_boxes_are_drawn_and_301_refused() -> None:
         draw(chain(301))
 
 
+def sums_of_all_before(boxes: int) -> Value:
+    nodes = [Value(1.0, "x")]
+    while len(nodes) < boxes:
+        nodes.append(sum_of(nodes))
+    return nodes[-1]
+
+
+@pytest.mark.parametrize(("drawn", "refused", "edges"), [(53, 54, 1431), (66, 67, 2211)])
+def test_edges_too_many_and_long_to_lay_out_are_refused(drawn: int, refused: int, edges: int) -> None:
+    # They span n·(n² - 1)/6 ranks, and twice as many where they are labelled, up to 60 boxes.
+    assert draw(sums_of_all_before(drawn)).boxes == drawn
+    message = f"^draw: {edges} edges over {refused - 1} ranks, more than can be laid out and read; draw a part with depth=4"
+    with pytest.raises(ValueError, match=message):
+        draw(sums_of_all_before(refused))
+
+
+def test_many_short_edges_are_drawn() -> None:
+    xs = [Value(1.0, f"x{i}") for i in range(100)]
+    assert draw(sum_of([sum_of(xs) for _ in range(100)])).source.count(" -> ") == 101 * 100
+
+
+def test_a_leaf_is_laid_out_before_what_uses_it_first() -> None:
+    y = Value(1.0, "x")
+    for i in range(149):
+        y = sum_of([y] + [Value(1.0, f"y{i}")] * 6)
+    # From the first rank their edges would span 6·11,175.
+    assert draw(y).source.count(" -> ") == 7 * 149
+
+
 def test_a_graph_of_many_paths_has_each_node_once() -> None:
     y = Value(1.0, "x")
     for _ in range(60):

@@ -15,6 +15,7 @@ GroupBy = str | Callable[[Value], Hashable | None] | None
 _MORE = object()
 READABLE = 300
 """How many boxes a picture may have."""
+DRAW_LESS = "draw a part with depth=4, or collapse nodes with group='.'"
 
 
 class Box:
@@ -50,9 +51,9 @@ def homes(
         box.steps.append(step)
         found.append(box)
     if (count := len(set(found))) > READABLE:
-        advice = "draw a part with depth=4, or collapse nodes with group='.'"
-        most = f"more than the {READABLE} that can be read"
-        raise ValueError(f"draw: {count} boxes, {most}; {advice}")
+        raise ValueError(
+            f"draw: {count} boxes, more than the {READABLE} that can be read; {DRAW_LESS}"
+        )
     return found
 
 

@@ -17,12 +17,12 @@ elements of the SVG can be found again, by a page that lights them up:
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..op import constant
 from ..value import Value
-from .boxes import Box, GroupBy, homes
+from .boxes import DRAW_LESS, Box, GroupBy, homes
 from .naming import short, shown
 from .notation import TEXT, write
 from .steps import Arg, Forward, adjoints, check_root, forward, held, reached
@@ -56,6 +56,8 @@ _LOOKS: dict[str, dict[str, str]] = {
 }
 _FAINT = "#A6A6A6"
 """For the edges of groups, which are many: a hidden layer has one for each pair of neurons."""
+_LONGEST = 50_000
+"""How many ranks all edges together may span: the engine puts a point on each, for 4 seconds."""
 _MANY_EDGES = 200
 # Without limits some graphs of 200 edges take minutes: their ranks, their crossings, their splines.
 _LIMITS = {"nslimit": "0.1", "mclimit": "0.1", "splines": "line"}
@@ -83,7 +85,8 @@ def draw(
         n0 [label=<...<B>a</B>...<FONT COLOR="#005A9C">3</FONT>...>∂b/∂a = 6</FONT>...]
     ...
 
-    A picture of more than 300 boxes raises ValueError. `depth` draws only the nodes within so many
+    A picture of more than 300 boxes, or of edges so many and long that their layout would take more
+    than some seconds, raises ValueError. `depth` draws only the nodes within so many
     edges of the root. `group` draws one box for many nodes: it is a function from a node to what
     its box is called (None: it has its own), or a separator: with "." a label such as `h1.w2` puts
     its node in the box `h1`. An unlabelled node joins the box of its leaves, else that of its
@@ -111,9 +114,11 @@ def _picture(steps: Sequence[Forward], home: Sequence[Box], direction: str | Non
     texts = _rows(boxes, steps, home)
     edges = _edges(steps, home)
     labels = {edge: _shortened(text, len(boxes)) for edge, text in edges.items()}
+    ranks = _ranks(boxes, edges)
+    _check_length(ranks, labels)
     gap = min(max(0.45, len(edges) / len(boxes) / 4), 3)  # crowded edges need a wide gap
     look = _GRAPH | {"ranksep": str(round(gap, 2))}
-    look["rankdir"] = direction or _direction(texts, labels, gap)
+    look["rankdir"] = direction or _direction(texts, ranks, labels, gap)
     look |= _LIMITS if len(edges) > _MANY_EDGES else {}
     picture = Picture(
         "computation", format="svg", graph_attr=look, node_attr=_NODE, edge_attr=_EDGE
@@ -246,13 +251,35 @@ def _titles(
     return titles | {"": f"The graph of {formula(root)} = {shown(root.value)}, from leaves to root"}
 
 
+def _ranks(boxes: Sequence[Box], edges: Iterable[Edge]) -> dict[str, int]:
+    """How many edges lead to each box from a leaf, at most."""
+    ranks = {box.id: 0 for box in boxes}
+    for tail, head, _ in edges:
+        ranks[head] = max(ranks[head], ranks[tail] + 1)
+    return ranks
+
+
+def _check_length(ranks: Mapping[str, int], labels: Mapping[Edge, str | None]) -> None:
+    """Raise ValueError for edges that the layout engine would be at for too long."""
+    nearest: dict[str, int] = {}
+    for tail, head, _ in labels:
+        nearest[tail] = min(nearest.get(tail, ranks[head]), ranks[head])
+    # A leaf is laid out just before what uses it first.
+    total = sum(ranks[head] - (ranks[tail] or nearest[tail] - 1) for tail, head, _ in labels)
+    if any(labels.values()):
+        total *= 2  # the engine makes a rank for labels between any two
+    if total > _LONGEST:
+        edges = f"{len(labels)} edges over {max(ranks.values())} ranks"
+        raise ValueError(f"draw: {edges}, more than can be laid out and read; {DRAW_LESS}")
+
+
 def _direction(
-    texts: Mapping[Box, Sequence[str]], labels: Mapping[Edge, str | None], gap: float
+    texts: Mapping[Box, Sequence[str]],
+    ranks: Mapping[str, int],
+    labels: Mapping[Edge, str | None],
+    gap: float,
 ) -> str:
     """From left to right, but from top to bottom if that is less wide than what is too wide."""
-    ranks: dict[str, int] = {box.id: 0 for box in texts}
-    for tail, head, _ in labels:
-        ranks[head] = max(ranks[head], ranks[tail] + 1)
     deep: dict[int, float] = {}
     broad: dict[int, float] = {}
     for box, rows in texts.items():
