@@ -56,7 +56,7 @@ class Neuron:
         self.activation = _function_of(activation)
         self.label = label
         variance = 2 / n_in if self.activation in HALVED else 2 / (n_in + n_out)
-        draws = _generator(seed).normal(0.0, math.sqrt(variance), n_in)
+        draws = np.random.default_rng(seed).normal(0.0, math.sqrt(variance), n_in)
         self.w = [Value(x, f"{label}.w{i}") for i, x in enumerate(draws, 1)]
         self.b = Value(0.0, f"{label}.b")
 
@@ -89,7 +89,7 @@ class Layer:
         seed: Any = None,
         label: str = "n",
     ) -> None:
-        generator = _generator(seed)
+        generator = np.random.default_rng(seed)
         self.neurons = [
             Neuron(n_in, activation, n_out=n_out, seed=generator, label=f"{label}{j}")
             for j in range(1, check_whole("Layer", "n_out", n_out) + 1)
@@ -128,7 +128,7 @@ class MLP:
         if not hasattr(n_out, "__len__") or not len(n_out):
             expected = "the sizes of the layers, such as [16, 1]"
             raise ValueError(f"MLP: expected {expected}, got {n_out!r}")
-        generator = _generator(seed)
+        generator = np.random.default_rng(seed)
         sizes = [n_in, *n_out]
         activations = [_function_of(activation)] * (len(n_out) - 1) + [None]
         self.layers = [
@@ -164,7 +164,7 @@ class Embedding:
     def __init__(self, count: int, width: int, *, seed: Any = None, label: str = "e") -> None:
         count = check_whole("Embedding", "count", count)
         width = check_whole("Embedding", "width", width)
-        draws = _generator(seed).normal(0.0, 1.0, (count, width)).tolist()
+        draws = np.random.default_rng(seed).normal(0.0, 1.0, (count, width)).tolist()
         self.rows = [
             [Value(x, f"{label}{i}.w{j}") for j, x in enumerate(row, 1)]
             for i, row in enumerate(draws)
@@ -248,7 +248,3 @@ def _function_of(activation: Activation) -> Callable[[Any], Any] | None:
     got = repr(activation.name if isinstance(activation, Op) else activation)
     advice = "take 'relu', 'tanh', 'sigmoid', a function of one number, or None"
     raise ValueError(f"Neuron: there is no activation {got}; {advice}")
-
-
-def _generator(seed: Any) -> Any:
-    return np.random.default_rng(seed)
