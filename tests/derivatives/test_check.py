@@ -150,6 +150,7 @@ def test_check_grad_does_not_take_a_condition_in_a_rule_for_true() -> None:
     ("call", "error", "message"),
     [
         (lambda: tl.check_grad(tl.exp, 1.0, order=3), ValueError, "check_grad: expected order 1 or 2, got 3"),
+        (lambda: tl.check_grad(tl.exp, 1.0, step="a"), TypeError, "check_grad: expected a step > 0, got 'a'"),
         (lambda: tl.check_grad(tl.exp, 1.0, step=-1.0), ValueError, "check_grad: expected a step > 0, got -1.0"),
         (lambda: tl.check_grad(lambda x: 1.0, 1.0), TypeError, "check_grad: expected a function that gives a Value, got 1.0"),
         (

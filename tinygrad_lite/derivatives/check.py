@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..support.checks import number
+from ..support.checks import check_number, number
 from ..value import Value, topological_order
 from .grad import grad, hessian
 
@@ -30,8 +30,8 @@ def check_grad(
     """
     if order not in (1, 2):
         raise ValueError(f"check_grad: expected order 1 or 2, got {order!r}")
-    if step is not None and not 0 < number(step) < math.inf:
-        raise ValueError(f"check_grad: expected a step > 0, got {step!r}")
+    if step is not None:
+        step = check_number("check_grad", "a step > 0", step, lambda x: 0 < x < math.inf)
     at = [number(x) for x in args]
     output, values = _recorded(f, at)
     slopes = _compare_routes(output, values, at)

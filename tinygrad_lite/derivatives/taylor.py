@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..op import Operand
-from ..support.checks import check_whole, number
+from ..support.checks import check_number, check_whole, number
 from .series import Level, Series
 
 
@@ -80,11 +80,7 @@ def _checked(name: str, output: Any, level: Level) -> Any:
         raise TypeError(f"{name}: the function gives a series of another call of taylor or jvp")
     if isinstance(output, Operand):
         return output
-    try:
-        return number(output)
-    except TypeError:
-        what = f"expected a function that gives one number, got {output!r}"
-        raise TypeError(f"{name}: {what}") from None
+    return check_number(name, "a function that gives one number", output)
 
 
 def _below(outputs: Iterable[Any], level: Level) -> set[Series]:

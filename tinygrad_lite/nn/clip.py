@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..support.checks import number
+from ..support.checks import check_number
 from .parameters import gradient, leaves
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
 
     A gradient that is infinite or nan has no direction and stays as it is: `step` refuses it.
     """
-    check_norm("clip_grad_norm", "a norm", max_norm)
+    max_norm = check_number("clip_grad_norm", "a norm > 0", max_norm, lambda x: x > 0)
     found = leaves("clip_grad_norm", parameters)
     grad = gradient("clip_grad_norm", found)
     shorter, norm = shortened(grad, max_norm)
@@ -33,17 +33,6 @@ def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
         for parameter, x in zip(found, shorter.tolist(), strict=True):
             parameter.grad = x
     return norm
-
-
-def check_norm(name: str, what: str, norm: Any) -> None:
-    """Raise TypeError or ValueError unless it can bound the length of a gradient."""
-    message = f"{name}: expected {what} > 0, got {norm!r}"
-    try:
-        x = number(norm)
-    except TypeError:
-        raise TypeError(message) from None
-    if not x > 0:
-        raise ValueError(message)
 
 
 def shortened(grad: Array, max_norm: float) -> tuple[Array, float]:

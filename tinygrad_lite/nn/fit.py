@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.program import compile
-from ..support.checks import check_whole
+from ..support.checks import check_number, check_whole
 from ..value import Value
-from .clip import check_norm, shortened
+from .clip import shortened
 from .data import checked_arrays
 from .optimizers import Optimizer, advanced
 from .parameters import leaves, read, write
@@ -100,7 +100,7 @@ class Trainer:
     ) -> None:
         self.parameters = leaves("fit", parameters)
         if max_norm is not None:
-            check_norm("fit", "max_norm", max_norm)
+            max_norm = check_number("fit", "max_norm > 0", max_norm, lambda x: x > 0)
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"fit: expected an Optimizer, got {type(optimizer).__name__}")
         if strangers := set(optimizer.parameters).difference(self.parameters):

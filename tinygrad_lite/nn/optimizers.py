@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..support.checks import number
+from ..support.checks import check_number
 from .parameters import gradient, leaves, read, write
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ class Optimizer:
         self.weight_decay = self._checked("a weight decay >= 0", weight_decay)
 
     def _checked(self, what: str, x: Any, least: float = 0.0, below: float = math.inf) -> float:
-        message = f"{type(self).__name__}: expected {what}, got {x!r}"
-        try:
-            found = number(x)
-        except TypeError:
-            raise TypeError(message) from None
-        if not least <= found < below:
-            raise ValueError(message)
-        return found
+        return check_number(type(self).__name__, what, x, lambda found: least <= found < below)
 
     def update(self, data: Array, grad: Array) -> Array:
         """The new numbers of the parameters, from their numbers and gradients.

@@ -6,7 +6,7 @@ import itertools
 import math
 import numbers
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,6 +82,28 @@ def check_whole(name: str, what: str, x: Any, least: int = 1) -> int:
     else:
         error = TypeError
     raise error(f"{name}: expected {what} to be a whole number >= {least}, got {x!r}")
+
+
+def check_number(
+    name: str, what: str, x: Any, fits: Callable[[float], bool] = lambda x: True
+) -> float:
+    """`x` as a float, if it is a number that fits: then it is `what` was expected.
+
+    >>> check_number("SGD", "a learning rate > 0", -1, lambda x: x > 0)
+    Traceback (most recent call last):
+    ...
+    ValueError: SGD: expected a learning rate > 0, got -1
+
+    Raises TypeError for what is no number, ValueError for one that does not fit.
+    """
+    message = f"{name}: expected {what}, got {x!r}"
+    try:
+        found = number(x)
+    except TypeError:
+        raise TypeError(message) from None
+    if not fits(found):
+        raise ValueError(message)
+    return found
 
 
 def number_for(name: str, arity: int | None, lists: int, x: Any) -> float:
