@@ -484,6 +484,11 @@ A, Y, W = [[0.0, 1.0], [2.0, 3.0]], [1.0, 2.0], [Value(1.0, "p")]
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (
+            lambda: fit(W[0] ** 2, [], [], W, SGD(W)),
+            ValueError,
+            "fit: expected at least one input, got none; without data, record, call backward and step in a loop",
+        ),
         (lambda: trained(data=[A]), ValueError, "fit: expected 2 arrays in data, one for each input, got 1"),
         (lambda: trained(data=[[], []]), ValueError, "fit: expected at least one row in data[0], got []"),
         (lambda: trained(data=[np.zeros((0, 2)), []]), ValueError, "fit: expected at least one row in data[0], got array([], shape=(0, 2), dtype=float64)"),

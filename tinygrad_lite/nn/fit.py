@@ -108,6 +108,9 @@ class Trainer:
             raise ValueError(f"fit: {what} are not among the parameters to train")
         self.program = compile(loss, inputs)
         self.inputs = [*inputs]
+        if not self.inputs:
+            advice = "without data, record, call backward and step in a loop"
+            raise ValueError(f"fit: expected at least one input, got none; {advice}")
         self.optimizer = optimizer
         self.max_norm = max_norm
         self.history: History = {"loss": [], "validation": []}
