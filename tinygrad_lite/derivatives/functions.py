@@ -31,21 +31,20 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     function that is vectorized they go forwards, once for each number that they differentiate for.
     Raises TypeError if `f` does not give one number.
     """
-    return _derived("value_and_grad", f, argnums, lambda value, slopes: (value, slopes))
+    return _with_gradient("value_and_grad", f, argnums)
 
 
 def gradient_function(f: Function, argnums: int | Sequence[int]) -> Function:
     """The function that gives the derivative of `f`: what `grad` of a function is."""
-    return _derived("grad", f, argnums, lambda value, slopes: slopes)
+    both = _with_gradient("grad", f, argnums)
+    return lambda *args, **options: both(*args, **options)[1]
 
 
-def _derived(
-    name: str, f: Function, argnums: int | Sequence[int], result: Callable[[Any, Any], Any]
-) -> Function:
+def _with_gradient(name: str, f: Function, argnums: int | Sequence[int]) -> Function:
     several = hasattr(argnums, "__iter__")
     places = _checked_places(name, argnums if several else [argnums])
 
-    def derived(*args: Any, **options: Any) -> Any:
+    def both(*args: Any, **options: Any) -> tuple[Any, Any]:
         if (most := max(places, default=-1)) >= len(args):
             what = f"expected argument {most} to differentiate for, got {len(args)} arguments"
             raise TypeError(f"{name}: {what}")
@@ -54,16 +53,16 @@ def _derived(
         _each(xs.append, chosen)
 
         def of_numbers(*numbers: Any) -> Any:
-            given = dict(enumerate(args)) | dict(
-                zip(places, _refilled(chosen, numbers), strict=True)
-            )
-            return _one_number(name, f(*given.values(), **options))
+            given = [*args]
+            for i, arg in zip(places, _refilled(chosen, numbers), strict=True):
+                given[i] = arg
+            return _one_number(name, f(*given, **options))
 
         value, slopes = _differentiated(name, of_numbers, xs)
         found = tuple(_refilled(chosen, slopes))
-        return result(value, found if several else found[0])
+        return value, found if several else found[0]
 
-    return derived
+    return both
 
 
 def _checked_places(name: str, argnums: Any) -> list[int]:

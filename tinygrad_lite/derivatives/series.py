@@ -185,10 +185,11 @@ def _new(op: Op, args: Sequence[Any], level: Level, raises: bool) -> Series:
 
 
 def _loudly(op: Op, args: Sequence[Coefficient]) -> Coefficient:
-    kinds = {type(arg) for arg in args if isinstance(arg, Operand)}
-    if not kinds:
-        return Value.apply(op, args).data
-    return max(kinds, key=lambda kind: kind.rank).apply(op, args)
+    """`op` at coefficients, which raises where the function has no value."""
+    operands = [arg for arg in args if isinstance(arg, Operand)]
+    if not operands:
+        return op.at_floats(args, args)
+    return max(operands, key=lambda operand: operand.rank).apply(op, args)
 
 
 def _is_of(level: Level, x: Any) -> bool:
