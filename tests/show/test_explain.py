@@ -82,6 +82,12 @@ def test_several_derivatives_at_once() -> None:
     assert str(explain(root)).endswith(str(explain(root, wrt=[a, b])))
 
 
+def test_the_derivatives_for_an_array_of_values() -> None:
+    w = tl.values([[1.0, 2.0]], "w")
+    root = w[0, 0] * w[0, 1]
+    assert str(explain(root, wrt=w)) == str(explain(root, wrt=[*w[0]]))
+
+
 def test_the_closed_form_is_simplified_no_further_than_0_and_1() -> None:
     root, _, b = worksheet()
     closed = str(explain(root, wrt=b, closed=True)).splitlines()[-1]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..op import OPS, RESERVED, Op, constant
 from ..ops import HELPERS
+from ..support.checks import listed
 from ..value import Value, topological_order
 from .latex import addends
 from .notation import LATEX, TEXT, Notation, write
@@ -158,8 +159,10 @@ def explain(
     """
     check_root("explain", root)
     taken = steps(root)
-    wanted = None if wrt is None else list(wrt) if isinstance(wrt, list | tuple) else [wrt]
-    sources = None if wanted is None else [_place(root, each) for each in wanted]
+    sources = None
+    if wrt is not None:
+        wanted = [wrt] if isinstance(wrt, str) else listed(wrt)
+        sources = [_place(root, each) for each in wanted]
     return Explanation(lambda notation: _sections(Writer(taken, notation), sources, closed))
 
 
