@@ -54,10 +54,11 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
     def save(
         self, filename: str | PathLike[str], directory: str | PathLike[str] | None = None
     ) -> Path:
-        """Write the picture to a file, as its name ends: .svg, .png, .pdf or .dot; give its path.
+        """Write the picture to a file, as its name ends; give its path.
 
-        The file is written whole or not at all. Raises ValueError for another ending, RuntimeError
-        if the layout fails. For .pdf the layout engine has to be the system's Graphviz.
+        It ends in .svg, .png, .pdf, .dot or .gv; a .pdf needs the system's Graphviz. The file is
+        written whole or not at all. Raises ValueError for another ending, RuntimeError if the
+        layout fails.
         """
         path = Path(directory or "", filename)
         format = path.suffix[1:].lower()
