@@ -477,6 +477,14 @@ def trained(**changes: Any) -> Any:
     return fit(mean_squared_error(tl.dot(w, x), y), [x, y], **given)
 
 
+@pytest.mark.parametrize("rows", [[[[1.0, 2.0], [3.0]]], [[[1.0, 2.0], [3.0, 4.0]], [[5.0], [6.0, 7.0]]]])
+def test_a_row_that_is_no_array_is_named(rows: list[Any]) -> None:
+    x, w = tl.values(np.zeros((2, 2)), "x"), Value(1.0, "w")
+    got = f"got lists of several lengths in row {len(rows) - 1}"
+    with pytest.raises(ValueError, match=rf"^fit: expected rows of shape \(2, 2\) in data\[0\], {got}$"):
+        fit((w - x[0, 0]) ** 2, [x], [rows], [w], SGD([w]))
+
+
 NAN = math.nan
 A, Y, W = [[0.0, 1.0], [2.0, 3.0]], [1.0, 2.0], [Value(1.0, "p")]
 

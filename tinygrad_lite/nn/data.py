@@ -38,8 +38,7 @@ def _checked_array(name: str, rows: Any, shape: tuple[int, ...]) -> Array:
     if array is not None and array.shape[:1] in ((), (0,)):
         raise ValueError(f"fit: expected at least one row in {name}, got {rows!r}")
     if array is None or array.shape[1:] != shape:
-        shapes = map(np.shape, rows)
-        i, got = next((i, each) for i, each in enumerate(shapes) if each != shape)
+        i, got = next((i, each) for i, each in enumerate(map(_shape, rows)) if each != shape)
         raise ValueError(f"fit: expected rows of shape {shape} in {name}, got {got} in row {i}")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"fit: expected real numbers in {name}, got dtype {array.dtype}")
@@ -48,6 +47,11 @@ def _checked_array(name: str, rows: Any, shape: tuple[int, ...]) -> Array:
         problem = f"{name} holds nan in row {with_nan[0]}"
         raise ValueError(f"fit: {problem}; leave the point out, or replace the number")
     return array.astype(float, copy=False)
+
+
+def _shape(row: Any) -> tuple[int, ...] | str:
+    array = _array_or_none(row)
+    return "lists of several lengths" if array is None else array.shape
 
 
 def _array_or_none(rows: Any) -> Array | None:
