@@ -17,7 +17,7 @@ from ..show.page import explore
 from ..value import Value
 from .formula import parse
 from .names import functions
-from .report import PrintError, as_json, as_text, complain, operations, print_text
+from .report import CommandError, as_json, as_text, complain, operations, print_text
 from .tokens import NUMBER, FormulaError, is_name, read_number, shortened, words
 
 HELP = """\
@@ -62,13 +62,6 @@ _FLAGS = (
 )
 
 
-class CommandError(Exception):
-    """What is wrong with a command, and the status it ends with."""
-
-    def __init__(self, message: str, status: int = 2) -> None:
-        super().__init__(message, status)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its status.
 
@@ -80,8 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(str(error), 2)
     except CommandError as error:
         return complain(*error.args)
-    except PrintError as error:
-        return complain(str(error), 1)
     except KeyboardInterrupt:
         return 130
     return 0

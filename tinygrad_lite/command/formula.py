@@ -212,9 +212,9 @@ class _Expression:
     def apply(self, pending: _Pending) -> None:
         """Replace the operands of what is pending by its result."""
         op = pending.op
-        args = self.operands[pending.first :]
         if op is None:  # a parenthesis is what stands in it
             return
+        args = self.operands[pending.first :]
         try:
             self.operands[pending.first :] = [op(args) if op.lists else op(*args)]
         except (ArithmeticError, ValueError) as error:
@@ -241,8 +241,8 @@ class _Expression:
         name = token.name
         if name in self.names or name in self.constants:
             raise self.error(f"{shortened(name)} is a number here and cannot be called", token)
-        if SPELLINGS.get(name, name) in known:
-            return known[SPELLINGS.get(name, name)]
+        if (op := known.get(SPELLINGS.get(name, name))) is not None:
+            return op
         near = difflib.get_close_matches(name[:40], known, 1)
         advice = f"; did you mean {near[0]!r}?" if near else ""
         if name in ADVICE:

@@ -70,12 +70,18 @@ def operations() -> str:
     return "\n".join([*lines, "", *wrapped])
 
 
-class PrintError(Exception):
-    """The answer cannot be printed: why, or nothing if nobody reads it any more."""
+class CommandError(Exception):
+    """What is wrong with a command, and the status it ends with."""
+
+    def __init__(self, message: str, status: int = 2) -> None:
+        super().__init__(message, status)
 
 
 def print_text(text: str) -> None:
-    """Print, in ASCII where the terminal has no more; raises PrintError."""
+    """Print, in ASCII where the terminal has no more.
+
+    Raises CommandError if the answer cannot be printed, without words if nobody reads it any more.
+    """
     if sys.stdout is None:
         return
     encoding = sys.stdout.encoding or "utf-8"
@@ -88,7 +94,7 @@ def print_text(text: str) -> None:
     except OSError as error:
         closed = isinstance(error, BrokenPipeError)
         message = "" if closed else f"cannot print the answer: {error.strerror}"
-        raise PrintError(message) from None
+        raise CommandError(message, 1) from None
 
 
 def complain(message: str, status: int) -> int:
