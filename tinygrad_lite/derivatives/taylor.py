@@ -13,10 +13,10 @@ from .series import Level, Series
 def taylor(f: Callable[[Any], Any], x0: Any, order: int) -> list[Any]:
     """The coefficients c0, …, c_order of f(x0 + h) = Σ c_k h^k, by the rules of the table.
 
-    `f` is written with arithmetic and operations of the table, and may use Values as parameters:
-    then the coefficients are Values. It may call `taylor` and `jvp`: each call has a variable of
-    its own. At a kink the table's derivative counts (abs and relu have slope 0 at 0), and where f
-    has none, coefficients are infinite or nan, as in `backward`.
+    `f` is written with arithmetic and operations of the table. It may use Values as parameters: the
+    coefficients that depend on them are Values. It may call `taylor` and `jvp`: each call has a
+    variable of its own. At a kink the table's derivative counts (abs and relu have slope 0 at 0),
+    and where f has none, coefficients are infinite or nan, as in `backward`.
 
     >>> taylor(lambda x: x.sigmoid(), 0.0, order=3) == [1 / 2, 1 / 4, 0, -1 / 48]
     True

@@ -23,6 +23,16 @@ class Optimizer:
 
     A loop by hand is `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`; `optimizer.lr`
     and the other rates may be assigned between steps.
+
+    >>> from tinygrad_lite import Value
+    >>> class Signs(Optimizer):
+    ...     def update(self, data, grad):
+    ...         return data - self.lr * np.sign(grad)
+    >>> p = Value(1.0)
+    >>> (p * p).backward()
+    >>> Signs([p], lr=0.25).step()
+    >>> p.data
+    0.75
     """
 
     def __init__(self, parameters: Iterable[Any], lr: float, weight_decay: float = 0.0) -> None:
