@@ -56,7 +56,11 @@ def _with_gradient(name: str, f: Function, argnums: int | Sequence[int]) -> Func
             given = [*args]
             for i, arg in zip(places, _refilled(chosen, numbers), strict=True):
                 given[i] = arg
-            return _one_number(name, f(*given, **options))
+            output = f(*given, **options)
+            if not is_scalar(output):
+                what = f"expected a function that gives one number, got {output!r}"
+                raise TypeError(f"{name}: {what}")
+            return output
 
         value, slopes = _differentiated(name, of_numbers, xs)
         found = tuple(_refilled(chosen, slopes))
@@ -92,12 +96,6 @@ def _each(function: Callable[[Any], Any], x: Any) -> Any:
         kind = object if any(isinstance(each, Operand) for each in found) else float
         return np.array(found, kind).reshape(x.shape)
     return function(x)
-
-
-def _one_number(name: str, output: Any) -> Any:
-    if not is_scalar(output):
-        raise TypeError(f"{name}: expected a function that gives one number, got {output!r}")
-    return output
 
 
 def _differentiated(name: str, f: Function, xs: Sequence[Any]) -> tuple[Any, list[Any]]:

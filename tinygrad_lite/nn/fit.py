@@ -225,7 +225,8 @@ class _Run:
         """Steps through the data in batches; then, was it the best epoch?"""
         history = self.trainer.history
         count = len(self.arrays[0])
-        loss = judged = sum(self.step(batch) * (len(batch[0]) / count) for batch in self.batches())
+        loss = sum(self.step(batch) * (len(batch[0]) / count) for batch in self.batches())
+        judged = loss
         numbers = self.measured  # the loss says nothing of the last step yet
         if self.held_out is not None:
             write(self.trainer._values, self.numbers)

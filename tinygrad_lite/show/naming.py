@@ -81,7 +81,7 @@ def names(order: Sequence[Value]) -> dict[Value, str]:
     count = Counter(labels.values())
     taken = {plain(label) for label in count}
     numbered = {
-        label: _unused(taken, label + ("" if not label[-1].isdigit() else "_"), _SUBSCRIPTS)
+        label: _unused(taken, label + ("_" if label[-1].isdigit() else ""), _SUBSCRIPTS)
         for label in count
         if label
     }
