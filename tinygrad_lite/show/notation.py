@@ -84,9 +84,9 @@ def write(root: Symbol, notation: Notation, *, numbers: bool = False, digits: in
     >>> write((x + y) / (2 * y) - x, TEXT), write((x + y) / (2 * y) - x, TEXT, numbers=True)
     ('(x + y)/(2·y) - x', '(-2 + 3)/(2·3) - (-2)')
     """
-    text, tightness, *_ = _written(root, notation, {}, numbers, digits)
+    text, precedence, *_ = _written(root, notation, {}, numbers, digits)
     is_name = root.name is not None
-    return text if tightness >= 1 or is_name else notation.enclosed(text)  # (x > 0) = 1
+    return text if precedence >= 1 or is_name else notation.enclosed(text)  # (x > 0) = 1
 
 
 def _written(
@@ -143,13 +143,14 @@ def _operation(op: Op, parts: list[Part], notation: Notation) -> Part:
         formula = op.formula(Symbol(written=notation.ellipsis), *known)
         return _written(formula, notation, known)
     first, *others = parts
-    if op.precedence == 1 and first.tightness == 1 and any(part.tightness == 1 for part in others):
+    inner = [part.precedence for part in parts]
+    if op.precedence == inner[0] == 1 and 1 in inner[1:]:
         first = Part(notation.enclosed(first.text), 9)  # (a + b) + (c + d), not a + b + (c + d)
-    if op.precedence == 2 and first.tightness == 2 and "/" in first.text and others:
+    if op.precedence == inner[0] == 2 and "/" in first.text and others:
         first = Part(notation.enclosed(first.text), 9)  # (a/b)·c, clearer than a/b·c
     text = op.written([first, *others], latex=notation.latex)
-    tightness = (op.latex_precedence if notation.latex else op.precedence) or 0
-    if not text.startswith("-") or (tightness <= 1 and others):
-        return Part(text, tightness, notation.enclosed)
+    precedence = (op.latex_precedence if notation.latex else op.precedence) or 0
+    if not text.startswith("-") or (precedence <= 1 and others):
+        return Part(text, precedence, notation.enclosed)
     lead = first.lead if text.startswith(first.lead) else ""
-    return Part(text, 1.5, notation.enclosed, lead, tightness)
+    return Part(text, 1.5, notation.enclosed, lead, precedence)

@@ -14,7 +14,7 @@ class Part(NamedTuple):
     """A formula inside another one, and how tightly it holds together."""
 
     text: str
-    tightness: float
+    precedence: float
     enclosed: Callable[[str], str] = "({})".format
     lead: str = ""
     """The negative number it begins with: `-3·2`, which as a later term of a sum is `(-3)·2`."""
@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
     def __format__(self, needed: str) -> str:
         """As a template's `{0:2}` asks: in parentheses if it holds less tightly than that."""
-        if self.tightness >= float(needed or 0):
+        if self.precedence >= float(needed or 0):
             return self.text
         if self.lead and self.rest >= float(needed):
             return self.enclosed(self.lead) + self.text.removeprefix(self.lead)
