@@ -28,14 +28,14 @@ def clip_grad_norm(parameters: Iterable[Any], max_norm: float) -> float:
     max_norm = check_number("clip_grad_norm", "a norm > 0", max_norm, lambda x: x > 0)
     found = leaves("clip_grad_norm", parameters)
     grad = gradient("clip_grad_norm", found)
-    shorter, norm = shortened(grad, max_norm)
+    shorter, norm = clipped(grad, max_norm)
     if shorter is not grad:
         for parameter, x in zip(found, shorter.tolist(), strict=True):
             parameter.grad = x
     return norm
 
 
-def shortened(grad: Array, max_norm: float) -> tuple[Array, float]:
+def clipped(grad: Array, max_norm: float) -> tuple[Array, float]:
     """The gradient, of that length if it was longer, and its length before."""
     largest = float(abs(grad).max())
     if largest == 0.0 or not math.isfinite(largest):

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays.program import compile
 from ..support.checks import check_number, check_whole
 from ..value import Value
-from .clip import shortened
+from .clip import clipped
 from .data import checked_arrays
 from .optimizers import Optimizer, advanced
 from .parameters import leaves, read, write
@@ -258,7 +258,7 @@ class _Run:
         loss, gradient = self.loss_and_grad(batch, "at")
         gradient = gradient[trainer._trained]
         if trainer.max_norm is not None:
-            gradient, _ = shortened(gradient, trainer.max_norm)
+            gradient, _ = clipped(gradient, trainer.max_norm)
         self.measured = self.numbers
         state = trainer.optimizer.state()
         data = self.measured[trainer._trained]
