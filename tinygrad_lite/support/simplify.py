@@ -12,30 +12,39 @@ EXACT, BUT_FOR_SIGN_OF_ZERO, OF_FINITE_NUMBERS = range(3)
 
 Simpler = tuple[str, int] | float | None
 
-# Operation, which operand is which number, what it then is, and how exactly.
-_SIMPLER: list[tuple[str, int, float, Simpler, int]] = [
-    ("add", 0, -0.0, ("same", 1), EXACT),
-    ("add", 1, -0.0, ("same", 0), EXACT),
-    ("add", 0, 0.0, ("same", 1), BUT_FOR_SIGN_OF_ZERO),
-    ("add", 1, 0.0, ("same", 0), BUT_FOR_SIGN_OF_ZERO),
-    ("sub", 1, 0.0, ("same", 0), EXACT),
-    ("sub", 1, -0.0, ("same", 0), BUT_FOR_SIGN_OF_ZERO),
-    ("sub", 0, -0.0, ("neg", 1), EXACT),
-    ("sub", 0, 0.0, ("neg", 1), BUT_FOR_SIGN_OF_ZERO),
-    ("mul", 0, 1.0, ("same", 1), EXACT),
-    ("mul", 1, 1.0, ("same", 0), EXACT),
-    ("mul", 0, -1.0, ("neg", 1), EXACT),
-    ("mul", 1, -1.0, ("neg", 0), EXACT),
-    ("mul", 0, 0.0, 0.0, OF_FINITE_NUMBERS),
-    ("mul", 1, 0.0, 0.0, OF_FINITE_NUMBERS),
-    ("div", 1, 1.0, ("same", 0), EXACT),
-    ("div", 1, -1.0, ("neg", 0), EXACT),
-    ("div", 0, 0.0, 0.0, OF_FINITE_NUMBERS),
-    ("pow", 1, 1.0, ("same", 0), EXACT),
-    ("pow", 1, 0.0, 1.0, EXACT),
-    ("pow", 1, -0.0, 1.0, EXACT),
-]
-_ROWS = {name: [row for row in _SIMPLER if row[0] == name] for name in {row[0] for row in _SIMPLER}}
+# Of an operation: which operand is which number, what it then is, and how exactly.
+_SIMPLER: dict[str, list[tuple[int, float, Simpler, int]]] = {
+    "add": [
+        (0, -0.0, ("same", 1), EXACT),
+        (1, -0.0, ("same", 0), EXACT),
+        (0, 0.0, ("same", 1), BUT_FOR_SIGN_OF_ZERO),
+        (1, 0.0, ("same", 0), BUT_FOR_SIGN_OF_ZERO),
+    ],
+    "sub": [
+        (1, 0.0, ("same", 0), EXACT),
+        (1, -0.0, ("same", 0), BUT_FOR_SIGN_OF_ZERO),
+        (0, -0.0, ("neg", 1), EXACT),
+        (0, 0.0, ("neg", 1), BUT_FOR_SIGN_OF_ZERO),
+    ],
+    "mul": [
+        (0, 1.0, ("same", 1), EXACT),
+        (1, 1.0, ("same", 0), EXACT),
+        (0, -1.0, ("neg", 1), EXACT),
+        (1, -1.0, ("neg", 0), EXACT),
+        (0, 0.0, 0.0, OF_FINITE_NUMBERS),
+        (1, 0.0, 0.0, OF_FINITE_NUMBERS),
+    ],
+    "div": [
+        (1, 1.0, ("same", 0), EXACT),
+        (1, -1.0, ("neg", 0), EXACT),
+        (0, 0.0, 0.0, OF_FINITE_NUMBERS),
+    ],
+    "pow": [
+        (1, 1.0, ("same", 0), EXACT),
+        (1, 0.0, 1.0, EXACT),
+        (1, -0.0, 1.0, EXACT),
+    ],
+}
 
 
 def simpler(op: Op, numbers: Sequence[float | None], limit: int) -> Simpler:
@@ -53,7 +62,7 @@ def simpler(op: Op, numbers: Sequence[float | None], limit: int) -> Simpler:
     """
     if op.name == "where" and numbers[0] is not None:
         return "same", 1 if numbers[0] else 2
-    for _, i, x, what, exactness in _ROWS.get(op.name, ()):
+    for i, x, what, exactness in _SIMPLER.get(op.name, ()):
         given = numbers[i]
         if given == x and exactness <= limit and math.copysign(1.0, x) == math.copysign(1.0, given):
             return what
