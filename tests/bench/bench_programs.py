@@ -111,6 +111,45 @@ def formula_at_ten_points():
     pair("formula, 10 points", lambda: program.value_and_grad(*arrays))
 
 
+# The price of an option after Black and Scholes, and its five greeks
+
+
+def price(module, spot, strike, time, rate, volatility):
+    spread = volatility * module.sqrt(time)
+    d = (module.log(spot / strike) + (rate + volatility * volatility / 2) * time) / spread
+    paid = strike * module.exp(-rate * time)
+    return spot * module.norm_cdf(d) - paid * module.norm_cdf(d - spread)
+
+
+def price_jax():
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+    class Functions:
+        log, sqrt, exp, norm_cdf = jax.numpy.log, jax.numpy.sqrt, jax.numpy.exp, jax.scipy.stats.norm.cdf
+
+    def value_and_grad(*args):
+        value, pull = jax.vjp(lambda *args: price(Functions, *args), *args)
+        return value, *pull(jax.numpy.ones_like(value))
+
+    compiled = jax.jit(value_and_grad)
+    return lambda *arrays: jax.block_until_ready(compiled(*arrays))
+
+
+def black_scholes():
+    chance = np.random.default_rng(0)
+    ranges = [(50, 150), (50, 150), (0.1, 2), (0, 0.1), (0.1, 0.5)]
+    arrays = [chance.uniform(low, high, 10**5) for low, high in ranges]
+    inputs = [tl.Value((low + high) / 2) for low, high in ranges]
+    program, jitted = tl.compile(price(tl, *inputs), inputs), price_jax()
+    pair(
+        "option and its greeks, 10^5 points",
+        lambda: program.value_and_grad(*arrays),
+        ("JAX jit", lambda: jitted(*arrays)),
+    )
+
+
 # Perceptrons with relu and a hinge loss
 
 
@@ -279,6 +318,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
         formula_at_a_million_points,
         formula_at_ten_points,
         formula_on_two_cores,
+        black_scholes,
         training_a_small_network,
         training_on_ten_thousand_points,
         training_a_wide_network,
