@@ -204,6 +204,9 @@ def test_an_optimizer_that_keeps_more_than_numbers_is_refused(tmp_path: Path) ->
         save(optimizer.parameters, tmp_path / "p.npz", optimizer)
     assert str(caught.value) == "save: expected an optimizer that keeps numbers, got 'plain' as 'name' of SGD"
     assert not list(tmp_path.iterdir())
+    save(optimizer.parameters, tmp_path / "p.npz")
+    with pytest.raises(ValueError, match=r"^load: .* has no 'optimizer/lr'; build the network as it was when it was saved$"):
+        load(optimizer.parameters, tmp_path / "p.npz", optimizer)
 
 
 NO_NAMES = ["a\0b", "a\0.w1", "\0", "\ud800", "x" * 70_000, "\0x.w"]

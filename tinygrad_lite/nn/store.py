@@ -67,8 +67,8 @@ def load(
     """
     named = by_name(leaves("load", parameters))
     shapes = {name: (len(group),) if len(group) > 1 else () for name, group in named.items()}
-    state = {} if optimizer is None else _arrays_of(optimizer)
-    arrays = _read(str(path), [*shapes, *state])
+    state = {} if optimizer is None else optimizer.state()
+    arrays = _read(str(path), [*shapes, *(f"{OF_OPTIMIZER}{name}" for name in state)])
     for name, shape in shapes.items():
         _check(arrays, name, [shape], str(path))
     kept = {} if optimizer is None else _state_of(optimizer, arrays, str(path))
