@@ -48,12 +48,9 @@ def test_check_grad_passes_each_rule_and_catches_each_broken_one(name: str, i: i
 def test_check_grad_catches_a_wrong_second_derivative() -> None:
     slope = tl.declare("test_slope", math.cos, (lambda out, x: -1.01 * tl.sin(x),))
     wave = tl.declare("test_wave", math.sin, (lambda out, x: slope(x),))
-    try:
-        tl.check_grad(wave, 0.5)
-        with pytest.raises(AssertionError, match=r"check_grad: ∂²f/∂x0∂x0 at \(0\.5,\) is -0\.48"):
-            tl.check_grad(wave, 0.5, order=2)
-    finally:
-        del OPS["test_slope"], OPS["test_wave"]
+    tl.check_grad(wave, 0.5)
+    with pytest.raises(AssertionError, match=r"check_grad: ∂²f/∂x0∂x0 at \(0\.5,\) is -0\.48"):
+        tl.check_grad(wave, 0.5, order=2)
 
 
 @pytest.mark.parametrize("order", [1, 2])
