@@ -105,3 +105,22 @@ def test_the_jacobian_of_a_list_has_its_axis_last_forwards_too(shape: tuple[int,
         assert [slope.shape for slope in row] == [(*shape, 3), shape]
         for slope, other in zip(row, expected, strict=True):
             np.testing.assert_allclose(slope, other, rtol=1e-13)
+
+
+def test_a_matrix_that_moves_with_few_parameters_moves_its_products() -> None:
+    u, v, xs = Value(0.3), Value(0.7), [Value(0.0) for _ in range(5)]
+    outputs = [tl.dot([(u * (i + 1) + v * j).sin() for j in range(5)], xs) for i in range(6)]
+    program = tl.compile(outputs, [xs], parameters=[u, v])
+    assert "matmul" in str(program)
+    x = np.arange(10.0).reshape(2, 5) / 7
+    i, j = np.indices((6, 5))
+    slopes = np.cos(0.3 * (i + 1) + 0.7 * j)
+    expected = np.stack([(slopes * (i + 1)) @ x.T, (slopes * j) @ x.T], axis=-1)
+    np.testing.assert_allclose(program.jacobian_at([0.3, 0.7], x), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("arrays", "directions", "said"), [([1.0], [1.0, 2.0], "directions, got 2"), ([], [1.0], "arrays, got 0")])
+def test_jvp_takes_an_array_and_a_direction_for_each_input(arrays: Any, directions: Any, said: str) -> None:
+    x = Value(1.0)
+    with pytest.raises(TypeError, match=f"^program: expected 1 {said}$"):
+        tl.compile(x * x, [x]).jvp(arrays, directions)

@@ -281,3 +281,12 @@ def test_arithmetic_of_arrays_has_the_values_and_derivatives_of_floats(f: Any, w
     for i, each in enumerate(args):
         if each.dtype == object:
             np.testing.assert_allclose(tl.grad_of(each), slopes(f, numbers, i), rtol=1e-6, atol=1e-8)
+
+
+def test_only_values_and_numbers_have_data_and_grad() -> None:
+    def asked(x: object) -> object:
+        tl.data_of([x])
+        return x
+
+    with pytest.raises(TypeError, match=r"^data_of: expected Values or numbers, got Traced$"):
+        tl.vectorize(asked)([1.0])

@@ -103,3 +103,35 @@ def test_a_graph_without_inputs_has_parameters_only() -> None:
     assert program() == 9.0
     assert program.backward() == 9.0
     assert w.grad == 6.0
+
+
+def test_values_and_slopes_at_other_numbers_are_in_the_order_of_the_parameters() -> None:
+    a, b, x = Value(2.0, "a"), Value(1.0, "b"), Value(0.0, "x")
+    program = compile(a * x + b * b, [x], parameters=[b, a])
+    np.testing.assert_array_equal(program.values_at([3.0, 5.0], [1.0, 2.0]), [14.0, 19.0])
+    np.testing.assert_array_equal(program.jacobian_at([3.0, 5.0], [1.0, 2.0]), [[6.0, 1.0], [6.0, 2.0]])
+    assert (a.data, b.data) == (2.0, 1.0)
+    several = compile([a * x, b * x], [x], parameters=[b, a])
+    np.testing.assert_array_equal(several.values_at([3.0, 5.0], [1.0, 2.0]), [[5.0, 10.0], [3.0, 6.0]])
+    slopes = several.jacobian_at([3.0, 5.0], [1.0, 2.0])
+    np.testing.assert_array_equal(slopes, [[[0.0, 1.0], [0.0, 2.0]], [[1.0, 0.0], [2.0, 0.0]]])
+
+
+def test_a_program_without_parameters_has_no_slopes_for_them() -> None:
+    x = Value(1.0)
+    assert compile(x * x, [x]).jacobian_at([], [1.0, 2.0]).shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ("aab", r"Value\(2.0, 'a'\) is given twice, the second time as parameter 1"),
+        ("ax", r"Value\(0.0, 'x'\) is parameter 1 and an input"),
+        ("a", r"the output depends on Value\(1.0, 'b'\), which is neither an input nor among the parameters"),
+    ],
+)
+def test_parameters_are_all_leaves_that_are_no_inputs_each_once(named: str, problem: str) -> None:
+    leaves = {"a": Value(2.0, "a"), "b": Value(1.0, "b"), "x": Value(0.0, "x")}
+    output = leaves["a"] * leaves["x"] + leaves["b"]
+    with pytest.raises(ValueError, match=f"^compile: {problem}$"):
+        compile(output, [leaves["x"]], parameters=[leaves[name] for name in named])

@@ -426,3 +426,28 @@ def test_a_vectorized_function_within_another_is_the_function_itself() -> None:
     x = Value(-3.0)
     size(x).backward()
     assert x.grad == -1.0
+
+
+def test_a_function_without_a_signature_and_a_value_from_outside_work() -> None:
+    np.testing.assert_array_equal(vectorize(max)([1.0, 5.0], [3.0, 2.0]), [3.0, 5.0])
+    c = Value(4.0, "c")
+    values, (slopes,) = vectorize(lambda x: c if x > 0 else x).value_and_grad([1.0, -1.0])
+    np.testing.assert_array_equal(values, [4.0, -1.0])
+    np.testing.assert_array_equal(slopes, [0.0, 1.0])
+
+
+def test_more_paths_than_are_kept_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_lite.arrays.vectorize.KEPT", 3)
+
+    def halved(x: Any) -> Any:
+        count = 0
+        while x > 1:
+            x = x / 2
+            count += 1
+        return x + count
+
+    f = vectorize(halved)
+    points = 2.0 ** np.arange(9)
+    for _ in range(2):
+        np.testing.assert_array_equal(f(points), 1 + np.arange(9))
+        assert len(f._known) <= 3

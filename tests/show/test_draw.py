@@ -441,6 +441,14 @@ def test_what_would_be_wider_down_goes_to_the_right() -> None:
     assert width(draw(wide)) < width(draw(wide, direction="TB"))
 
 
+@pytest.mark.parametrize(("letters", "direction"), [(11, "LR"), (14, "TB")])
+def test_the_widest_box_of_a_rank_counts_in_it_alone(letters: int, direction: str) -> None:
+    a, b = Value(1.0, "a" * letters), Value(1.0, "b")
+    picture = draw((a + b).named("y").sin().named("z"))
+    assert f"rankdir={direction} " in picture.source
+    assert width(picture) < 1000
+
+
 def test_a_direction_is_one_of_two() -> None:
     with pytest.raises(ValueError, match=r"^draw: expected 'LR' or 'TB' as the direction, got 'RL'$"):
         draw(worksheet(), direction="RL")

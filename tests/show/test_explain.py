@@ -478,3 +478,10 @@ def test_an_extremum_says_which_argument_was_chosen() -> None:
         (tl.minimum(a, a, b), "the smallest is a"),
     ):
         assert f"({chosen})" in str(explain(root))
+
+
+def test_words_and_names_take_turns_in_latex() -> None:
+    written = LATEX.words("the largest is ", "x", ", not ", "y", " here")
+    assert written == r"\text{(}\text{the largest is }x\text{, not }y\text{ here}\text{)}"
+    x, y = tl.Value(1.0, "x"), tl.Value(2.0, "y")
+    assert r"\text{(}\text{the largest is }y\text{)}" in explain(tl.maximum(x, y)).latex()

@@ -160,3 +160,20 @@ def test_what_is_hidden_is_shown_where_something_else_uses_it() -> None:
     root.backward()
     found = {step.name: step.adjoint for step in steps(root) if isinstance(step, Backward)}
     assert math.isclose(found["z1"], zs[0].grad, rel_tol=1e-12)
+
+
+def test_a_given_probability_has_minus_the_logarithm_of_its_share_as_slope() -> None:
+    y = tl.Value(0.2, "y_1")
+    loss = tl.cross_entropy(leaves([0.1, 0.5, -0.3]), [y, 0.8, 0.0]).named("L")
+    loss.backward()
+    assert y.grad == pytest.approx(math.log(sum(map(math.exp, (0.1, 0.5, -0.3)))) - 0.1, rel=1e-12)
+    slope = "-log(exp({})/(exp({}) + exp({}) + exp({})))"
+    formulas = slope.format("z1", "z1", "z2", "z3"), slope.format(0.1, 0.1, 0.5, -0.3)
+    assert line(explain(loss, wrt=y), "∂L/∂y_1") == f"∂L/∂y_1 = {formulas[0]} = {formulas[1]} = 1.151"
+
+
+def test_what_is_inside_of_a_loss_is_not_explained_alone() -> None:
+    loss = tl.cross_entropy(leaves([0.0, 0.0]), 0).named("L")
+    inside = next(node for node in tl.topological_order(loss) if node not in set(visible(loss)))
+    with pytest.raises(ValueError, match=r"^explain: .* is inside of a softmax or a loss, .* choose what goes into it$"):
+        explain(loss, wrt=inside)
