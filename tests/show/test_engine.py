@@ -31,9 +31,10 @@ def test_pipe_gives_bytes_or_text() -> None:
 
 def test_render_writes_source_and_picture(tmp_path: Path) -> None:
     picture = draw(worksheet())
-    assert picture.render("e", tmp_path / "new", format="svg") == str(tmp_path / "new" / "e.svg")
-    assert (tmp_path / "new" / "e").read_text(encoding="utf-8") == picture.source
-    assert (tmp_path / "new" / "e.svg").read_bytes() == picture.pipe("svg")
+    folder = tmp_path / "new" / "one"
+    assert picture.render("e", folder, format="svg") == str(folder / "e.svg")
+    assert (folder / "e").read_text(encoding="utf-8") == picture.source
+    assert (folder / "e.svg").read_bytes() == picture.pipe("svg")
     assert picture.render(outfile=tmp_path / "f.png", cleanup=True) == str(tmp_path / "f.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.png", "new"]
 
