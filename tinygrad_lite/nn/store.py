@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from .optimizers import Optimizer, State
     from .parameters import Array
 
-OF_OPTIMIZER = "optimizer/"
-"""How the names of an optimizer's arrays begin."""
-
 
 def save(
     parameters: Iterable[Any], path: str | PathLike[str], optimizer: Optimizer | None = None
@@ -68,14 +65,19 @@ def load(
     named = by_name(leaves("load", parameters))
     shapes = {name: (len(group),) if len(group) > 1 else () for name, group in named.items()}
     state = {} if optimizer is None else optimizer.state()
-    arrays = _read(str(path), [*shapes, *(f"{OF_OPTIMIZER}{name}" for name in state)])
+    arrays = _read(str(path), [*shapes, *map(_key, state)])
     for name, shape in shapes.items():
         _check(arrays, name, [shape], str(path))
-    kept = {} if optimizer is None else _state_of(optimizer, arrays, str(path))
+    kept = {} if optimizer is None else _state_of(optimizer, state, arrays, str(path))
     numbers = [arrays[name].astype(float).ravel() for name in named]
     write([each for group in named.values() for each in group], np.concatenate(numbers))
     if optimizer is not None:
         optimizer.restore(kept)
+
+
+def _key(name: str) -> str:
+    """How an array of an optimizer's state is named in a file."""
+    return f"optimizer/{name}"
 
 
 def _arrays_of(optimizer: Optimizer) -> dict[str, Array]:
@@ -85,23 +87,23 @@ def _arrays_of(optimizer: Optimizer) -> dict[str, Array]:
         if array.dtype.kind not in "biuf":
             got = f"{x!r} as {name!r} of {type(optimizer).__name__}"
             raise TypeError(f"save: expected an optimizer that keeps numbers, got {got}")
-        arrays[f"{OF_OPTIMIZER}{name}"] = array
+        arrays[_key(name)] = array
     return arrays
 
 
-def _state_of(optimizer: Optimizer, arrays: dict[str, Array], path: str) -> State:
+def _state_of(optimizer: Optimizer, state: State, arrays: dict[str, Array], path: str) -> State:
     """The optimizer's state as it is in a file, each in the form that it has now."""
-    state = {}
-    for name, now in optimizer.state().items():
-        key = f"{OF_OPTIMIZER}{name}"
+    found = {}
+    for name, now in state.items():
+        key = _key(name)
         # What steps leave is 0.0 before the first, and a number for each parameter after it.
         shapes = [(), (len(optimizer.parameters),)]
         _check(arrays, key, [(len(now),)] if isinstance(now, tuple) else shapes, path)
         listed = arrays[key].tolist()
-        state[name] = arrays[key] if arrays[key].ndim else listed
+        found[name] = arrays[key] if arrays[key].ndim else listed
         if isinstance(now, tuple):
-            state[name] = tuple(listed)
-    return state
+            found[name] = tuple(listed)
+    return found
 
 
 def _check_name(name: str) -> None:
