@@ -44,8 +44,12 @@ function refine(formula) {
   for (const side of [...formula.children].slice(1, -1))
     if (side.querySelector("[data-n]")) side.toggleAttribute("hidden", !digits);
   for (const hook of inside)
-    if (digits > DIGITS && !formula.lastElementChild.contains(hook)) hook.dataset.d = digits;
-    else delete hook.dataset.d;
+    setDigits(hook, digits > DIGITS && !formula.lastElementChild.contains(hook) && digits);
+}
+
+function setDigits(hook, digits) {
+  if (digits) hook.dataset.d = digits;
+  else delete hook.dataset.d;
 }
 
 function enough(key) {

@@ -136,28 +136,28 @@ def value(op: Op, count: int) -> str:
     >>> value(OPS["sigmoid"], 1)
     '(a) => { const x0 = -a, x1 = Math.exp(x0), x2 = 1 + x1, x3 = 1 / x2; return x3; }'
     """
-    return _function(["a"] if count == 1 else _names(count), lambda *args: Variable.apply(op, args))
+    return _function(_names(count), lambda *args: Variable.apply(op, args))
 
 
 def terms(op: Op, wanted: Sequence[bool]) -> str:
     """The function of t, the result and the arguments that gives t·∂out/∂arg for the wanted."""
-    names = ["a"] if len(wanted) == 1 else _names(len(wanted))
-    return _function(["t", "out", *names], lambda t, out, *args: op.terms(t, out, args, wanted))
+    names = ["t", "out", *_names(len(wanted))]
+    return _function(names, lambda t, out, *args: op.terms(t, out, args, wanted))
 
 
 def textbook(op: Op, wanted: Sequence[bool]) -> str:
     """The same for the partials as they are written, if those are computed otherwise."""
     if not op.textbook:
         return "null"
-    names = ["a"] if len(wanted) == 1 else _names(len(wanted))
     return _function(
-        ["t", "out", *names],
+        ["t", "out", *_names(len(wanted))],
         lambda t, out, *args: op.differentiate(out, args, wanted, textbook=True),
     )
 
 
 def _names(count: int) -> list[str]:
-    return [f"a{i}" for i in range(count)]
+    """What a function calls so many arguments."""
+    return ["a"] if count == 1 else [f"a{i}" for i in range(count)]
 
 
 def _function(names: Sequence[str], rule: Callable[..., Any]) -> str:

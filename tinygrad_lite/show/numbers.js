@@ -104,8 +104,7 @@ function restore() {
   for (const side of document.querySelectorAll("math")) side.toggleAttribute("hidden", untrue.includes(side));
   for (const [hook, [text, digits]] of original) {
     hook.textContent = text;
-    if (digits) hook.dataset.d = digits;
-    else delete hook.dataset.d;
+    setDigits(hook, digits);
   }
   formulas.forEach(speak);
 }
