@@ -31,7 +31,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..support.checks import check_whole
+from ..support.checks import check_whole, listed
 from ..value import Value
 from . import answers, dask
 from .answers import Kind, parted
@@ -294,7 +294,7 @@ def compile(
         raise TypeError(f"compile: expected float64 or float32 as dtype, got {name!r}")
     tails = [shape_of(each) for each in inputs]
     pairs = zip(inputs, tails, strict=True)
-    groups: list[Any] = [[*getattr(x, "flat", x)] if tail else [x] for x, tail in pairs]
+    groups = [listed(x) if tail else [x] for x, tail in pairs]
     check_graph(outputs, groups)
     named = check_parameters(outputs, groups, parameters)
     return Program(outputs, groups, tails, dtype, several=several, parameters=named)
