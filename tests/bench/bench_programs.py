@@ -19,6 +19,24 @@ def pair(title: str, ours: Timed, *others: tuple[str, Timed]) -> list[float]:
     return compare(title, {"tinygrad_lite": ours, **dict(others)}, rounds=15, least=0.02)
 
 
+def jax_jit(function):
+    """The values and derivatives of a formula that is given a module of functions."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+    class Functions:
+        exp, log, sqrt, tanh = jax.numpy.exp, jax.numpy.log, jax.numpy.sqrt, jax.numpy.tanh
+        sigmoid, norm_cdf = jax.nn.sigmoid, jax.scipy.stats.norm.cdf
+
+    def value_and_grad(*args):
+        value, pull = jax.vjp(lambda *args: function(Functions, *args), *args)
+        return value, *pull(jax.numpy.ones_like(value))
+
+    compiled = jax.jit(value_and_grad)
+    return lambda *arrays: jax.block_until_ready(compiled(*arrays))
+
+
 # The formula σ(ab+c)·tanh(a-c/b) + log(1+e^(bc)) and its three derivatives
 
 
@@ -35,22 +53,6 @@ def formula_numpy(a, b, c):
     s, t, e = 1 / (1 + np.exp(-(a * b + c))), np.tanh(a - c / b), np.exp(b * c)
     ds, dt, de = t * s * (1 - s), s * (1 - t * t), e / (1 + e)
     return s * t + np.log(1 + e), ds * b + dt, ds * a + dt * c / (b * b) + de * c, ds - dt / b + de * b
-
-
-def formula_jax():
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-
-    class Functions:
-        sigmoid, tanh, log, exp = jax.nn.sigmoid, jax.numpy.tanh, jax.numpy.log, jax.numpy.exp
-
-    def value_and_grad(a, b, c):
-        value, pull = jax.vjp(lambda *args: formula(Functions, *args), a, b, c)
-        return value, *pull(jax.numpy.ones_like(value))
-
-    compiled = jax.jit(value_and_grad)
-    return lambda *arrays: jax.block_until_ready(compiled(*arrays))
 
 
 def formula_torch(arrays):
@@ -84,7 +86,7 @@ def points(count):
 
 
 def formula_at_a_million_points():
-    arrays, program, jitted = points(10**6), formula_program(), formula_jax()
+    arrays, program, jitted = points(10**6), formula_program(), jax_jit(formula)
     pair(
         "formula, 10^6 points",
         lambda: program.value_and_grad(*arrays),
@@ -97,7 +99,7 @@ def formula_at_a_million_points():
 
 def formula_on_two_cores():
     """Run alone: XLA counts the cores when it starts."""
-    arrays, program, jitted = points(10**6), formula_program(), formula_jax()
+    arrays, program, jitted = points(10**6), formula_program(), jax_jit(formula)
     pair(
         "formula, 10^6 points, two cores",
         lambda: program.value_and_grad(*arrays, threads=2),
@@ -121,28 +123,12 @@ def price(module, spot, strike, time, rate, volatility):
     return spot * module.norm_cdf(d) - paid * module.norm_cdf(d - spread)
 
 
-def price_jax():
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-
-    class Functions:
-        log, sqrt, exp, norm_cdf = jax.numpy.log, jax.numpy.sqrt, jax.numpy.exp, jax.scipy.stats.norm.cdf
-
-    def value_and_grad(*args):
-        value, pull = jax.vjp(lambda *args: price(Functions, *args), *args)
-        return value, *pull(jax.numpy.ones_like(value))
-
-    compiled = jax.jit(value_and_grad)
-    return lambda *arrays: jax.block_until_ready(compiled(*arrays))
-
-
 def black_scholes():
     chance = np.random.default_rng(0)
     ranges = [(50, 150), (50, 150), (0.1, 2), (0, 0.1), (0.1, 0.5)]
     arrays = [chance.uniform(low, high, 10**5) for low, high in ranges]
     inputs = [tl.Value((low + high) / 2) for low, high in ranges]
-    program, jitted = tl.compile(price(tl, *inputs), inputs), price_jax()
+    program, jitted = tl.compile(price(tl, *inputs), inputs), jax_jit(price)
     pair(
         "option and its greeks, 10^5 points",
         lambda: program.value_and_grad(*arrays),
