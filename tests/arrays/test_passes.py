@@ -15,13 +15,22 @@ from tinygrad_lite import Program, Value
 from tinygrad_lite.arrays import answers, place
 from tinygrad_lite.arrays import plan as plans
 from tinygrad_lite.arrays.derive import adjoints, tangents
-from tinygrad_lite.arrays.roll import levels, rolled
+from tinygrad_lite.arrays.roll import Rolled, levels, rolled
 from tinygrad_lite.arrays.rows import VARYING, Rows
 from tinygrad_lite.arrays.scalars import MATMUL, Scalars, with_products
 
 
 def leaves(*numbers: float) -> list[Value]:
     return [Value(x) for x in numbers]
+
+
+def written(outputs: Sequence[Value], inputs: set[Value]) -> Scalars:
+    return Scalars(tl.topological_order(*outputs), inputs)
+
+
+def rolled_up(outputs: Sequence[Value], groups: Sequence[Sequence[Value]]) -> Rolled:
+    tails = [(len(group),) for group in groups]
+    return rolled(tl.topological_order(*outputs), outputs, groups, tails)[0]
 
 
 def plan(program: Program, kind: answers.Kind) -> str:
@@ -155,7 +164,7 @@ def test_the_listing_of_a_plan(make: Callable[[], tuple[Program, answers.Kind]])
 
 def test_a_rolled_graph_prints_a_node_a_line() -> None:
     xs = leaves(*map(float, range(8)))
-    graph = rolled([tl.sum([tl.exp(x * 2) for x in xs])], [xs], [8])[0].graph
+    graph = rolled_up([tl.sum([tl.exp(x * 2) for x in xs])], [xs]).graph
     assert str(graph).split("\n") == [
         "0  input[0]()  8×1  at each point",
         "2  multiply(0, 2)  8×1  at each point",
@@ -167,7 +176,7 @@ def test_a_rolled_graph_prints_a_node_a_line() -> None:
 
 def test_scalars_print_and_are_there_once() -> None:
     a, b = leaves(1.0, 2.0)
-    scalars = Scalars([tl.sin(a * b) + tl.sin(a * b)], {a, b})
+    scalars = written([tl.sin(a * b) + tl.sin(a * b)], {a, b})
     assert str(scalars).split("\n") == [
         "2 = <operation mul>(0, 1)",
         "3 = <operation sin>(2,)",
@@ -177,7 +186,7 @@ def test_scalars_print_and_are_there_once() -> None:
 
 def test_levels_are_by_depth_and_likeness() -> None:
     xs = leaves(1.0, 2.0, 3.0)
-    scalars = Scalars([tl.sin(xs[0]) * tl.sin(xs[1]) + xs[2] ** 2 + xs[1] ** 3], set(xs))
+    scalars = written([tl.sin(xs[0]) * tl.sin(xs[1]) + xs[2] ** 2 + xs[1] ** 3], set(xs))
     found = [[len(members) for members in level.values()] for level in levels(scalars)]
     assert found == [[2, 1, 1], [1], [1], [1]]  # x**2 and x**3 are not alike
 
@@ -185,7 +194,7 @@ def test_levels_are_by_depth_and_likeness() -> None:
 def test_sums_of_products_that_share_their_list_are_one_product() -> None:
     xs, ws = leaves(1.0, 2.0, 3.0), [leaves(1.0, 2.0, 3.0) for _ in range(4)]
     sums = [tl.dot(w, xs) + b for w, b in zip(ws, leaves(1.0, 2.0, 3.0, 4.0), strict=True)]
-    scalars = Scalars(sums, set(xs))
+    scalars = written(sums, set(xs))
     with_products(scalars, [scalars.numbers[each] for each in sums])
     ((rows,),) = [level.values() for level in levels(scalars)]
     assert len(rows) == 4
@@ -243,7 +252,7 @@ def evaluated(nodes: Sequence[Rows], arrays: Sequence[Any]) -> dict[Rows, Any]:
 def test_the_rolled_graph_and_its_derivatives_are_those_of_the_engine(seed: int) -> None:
     out, xs, point = graph(seed)
     out.backward()
-    graph_, (root,), inputs, _, _ = rolled([out], [[x] for x in xs], [None] * len(xs))[0]
+    graph_, (root,), inputs, _, _ = rolled_up([out], [[x] for x in xs])
     arrays = [np.array([x, x]) for x in point]
     with np.errstate(all="ignore"):
         value = evaluated(graph_.reached([root[0]]), arrays)[root[0]]
@@ -260,7 +269,7 @@ def test_the_rolled_graph_and_its_derivatives_are_those_of_the_engine(seed: int)
 @pytest.mark.parametrize("seed", range(60))
 def test_no_node_is_overwritten_before_its_last_use(seed: int) -> None:
     out, xs, _ = graph(seed)
-    made = rolled([out], [[x] for x in xs], [None] * len(xs))[0]
+    made = rolled_up([out], [[x] for x in xs])
     wanted = [rows for rows, _ in answers.gradients(made).results]
     order = made.graph.reached(wanted)
     home = place.homes(order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..op import constant
@@ -15,8 +15,11 @@ def shape_of(x: Any) -> tuple[int, ...]:
     return (len(x),) if isinstance(x, list | tuple) else tuple(getattr(x, "shape", ()))
 
 
-def check_graph(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None:
-    """Raise TypeError or ValueError unless these can be the outputs and the inputs of a program."""
+def check_graph(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> list[Value]:
+    """The nodes that outputs depend on, arguments first, if these can be a program's.
+
+    Raises TypeError or ValueError for what no program has as outputs or inputs.
+    """
     for i, output in enumerate(outputs):
         if not isinstance(output, Value):
             raise TypeError(f"compile: expected a Value as output {i}, got {type(output).__name__}")
@@ -30,13 +33,15 @@ def check_graph(outputs: Sequence[Any], groups: Sequence[Sequence[Any]]) -> None
         if value in seen:
             raise ValueError(f"compile: {value!r} is given twice, the second time as input {i}")
         seen.add(value)
-    for node in topological_order(*outputs):
+    nodes = topological_order(*outputs)
+    for node in nodes:
         # Of a parameter's results an `if` asks in every loop that trains: only inputs vary.
         if node.branched > (node not in seen):
             name = f"node {node.label[:60]!r}" if node.label else f"a node, {node!r}"
             what = name if node.branched == 2 else f"what depends on {name}"
             problem = f"the graph was recorded through a branch on {what}, which would be frozen"
             raise ValueError(f"compile: {problem}; use tl.vectorize, or tl.where")
+    return nodes
 
 
 def _check_leaf(what: str, i: int, value: Any) -> None:
@@ -50,7 +55,7 @@ def _check_leaf(what: str, i: int, value: Any) -> None:
 
 
 def check_parameters(
-    outputs: Sequence[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value] | None
+    nodes: Iterable[Value], groups: Sequence[Sequence[Value]], parameters: Sequence[Value] | None
 ) -> list[Value] | None:
     """The parameters as a list, if they are all leaves that are no inputs, each once."""
     if parameters is None:
@@ -65,7 +70,7 @@ def check_parameters(
         if value in inputs:
             raise ValueError(f"compile: {value!r} is parameter {i} and an input")
         seen.add(value)
-    for node in topological_order(*outputs):
+    for node in nodes:
         if node.op is None and node not in seen and node not in inputs:
             problem = "which is neither an input nor among the parameters"
             raise ValueError(f"compile: the output depends on {node!r}, {problem}")

@@ -99,7 +99,8 @@ class Path:
     def of(self, outputs: Sequence[Value], inputs: Sequence[int]) -> Program:
         """A program of some of the inputs."""
         groups = [[self.inputs[i]] for i in inputs]
-        return Program(outputs, groups, [()] * len(inputs), several=True)
+        nodes = topological_order(*outputs)
+        return Program(nodes, outputs, groups, [()] * len(inputs), several=True)
 
     def shared(self, other: Path) -> int:
         """How many truths it shares with another one."""

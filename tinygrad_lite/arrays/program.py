@@ -60,8 +60,9 @@ class Program:
     """
 
     def __init__(
-        self, outputs: Sequence[Value], groups: Sequence[Sequence[Value]], tails: Sequence[Shape],
-        dtype: Any = float, *, several: bool = False, parameters: Sequence[Value] | None = None,
+        self, nodes: Sequence[Value], outputs: Sequence[Value], groups: Sequence[Sequence[Value]],
+        tails: Sequence[Shape], dtype: Any = float, *,
+        several: bool = False, parameters: Sequence[Value] | None = None,
     ) -> None:  # fmt: skip
         self._dtype = np().dtype(dtype)
         self._several = several
@@ -70,7 +71,7 @@ class Program:
             for group, tail in zip(groups, tails, strict=True)
         ]
         with uncollected():
-            graph, self.parameters = rolled(outputs, groups, [*tails], parameters)
+            graph, self.parameters = rolled(nodes, outputs, groups, [*tails], parameters)
             """The leaves that are no inputs."""
         self._plans = Plans(graph)
 
@@ -178,8 +179,7 @@ class Program:
         loss, gradient = self.loss_and_grad(
             self._numbers(), *arrays, reduction=reduction, threads=threads
         )
-        # A memoryview makes its floats as they are asked for: faster than a list of them, for many
-        # parameters.
+        # A memoryview makes floats as they are asked for: faster than a list, for many parameters.
         for parameter, slope in zip(self.parameters, memoryview(gradient), strict=True):
             parameter.grad += slope
         return loss
@@ -295,6 +295,6 @@ def compile(
     tails = [shape_of(each) for each in inputs]
     pairs = zip(inputs, tails, strict=True)
     groups = [listed(x) if tail else [x] for x, tail in pairs]
-    check_graph(outputs, groups)
-    named = check_parameters(outputs, groups, parameters)
-    return Program(outputs, groups, tails, dtype, several=several, parameters=named)
+    nodes = check_graph(outputs, groups)
+    named = check_parameters(nodes, groups, parameters)
+    return Program(nodes, outputs, groups, tails, dtype, several=several, parameters=named)

@@ -34,13 +34,17 @@ class Rolled(NamedTuple):
 
 
 def rolled(
+    nodes: Sequence[Value],
     outputs: Sequence[Value],
     groups: Sequence[Sequence[Value]],
     tails: list[tuple[int, ...]],
     order: Sequence[Value] | None = None,
 ) -> tuple[Rolled, list[Value]]:
-    """The graph that computes the outputs, and its parameters in the given order or that of use."""
-    scalars = Scalars(outputs, {value for group in groups for value in group})
+    """The graph that computes the outputs, and its parameters in the given order or that of use.
+
+    `nodes` are all that the outputs depend on, arguments first.
+    """
+    scalars = Scalars(nodes, {value for group in groups for value in group})
     with_products(scalars, [scalars.numbers[output] for output in outputs])
     steps = levels(scalars)
     products = [

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import ops
 from ..op import constant
-from ..value import Value, topological_order
+from ..value import Value
 from .rows import LIST, UNIFORM, VARYING
 
 NUMBER = -1
@@ -23,9 +23,8 @@ MATMUL = "matmul"
 class Scalars:
     """A graph of scalars, the same once: of each the operation, arguments, data and kind."""
 
-    def __init__(self, outputs: Sequence[Value], inputs: set[Value]) -> None:
-        values = topological_order(*outputs)
-        self.leaves = [value for value in values if value.op is None]
+    def __init__(self, nodes: Sequence[Value], inputs: set[Value]) -> None:
+        self.leaves = [node for node in nodes if node.op is None]
         """They come first."""
         self.numbers = {leaf: i for i, leaf in enumerate(self.leaves)}
         self.ops: list[Any] = [None] * len(self.leaves)
@@ -33,14 +32,14 @@ class Scalars:
         self.data = [leaf.data for leaf in self.leaves]
         self.kinds = [VARYING if leaf in inputs else UNIFORM for leaf in self.leaves]
         known: dict[Any, int] = {}
-        for value in values:
-            if value.op is not None:
-                args = tuple([self.numbers[arg] for arg in value.args])
-                key = (value.op, args) if args else value.data.hex()
+        for node in nodes:
+            if node.op is not None:
+                args = tuple([self.numbers[arg] for arg in node.args])
+                key = (node.op, args) if args else node.data.hex()
                 if key not in known:
                     kind = max([UNIFORM if args else NUMBER, *[self.kinds[arg] for arg in args]])
-                    known[key] = self.add(value.op, args, value.data, kind)
-                self.numbers[value] = known[key]
+                    known[key] = self.add(node.op, args, node.data, kind)
+                self.numbers[node] = known[key]
         self.order = [*range(len(self.ops))]
         """All that is to be computed, arguments first."""
 
