@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 from .. import ops
 from ..op import OPS, Op, Operand
 from .kernels import at_numbers
-from .simplify import SHORTER
+from .simplify import shorter
 
 UNIFORM, REDUCED, VARYING = range(3)
 """Phases: once a call, once from sums over the points, at each point; the arguments' latest."""
@@ -192,9 +192,7 @@ class Graph:
         numbers = [arg.number for arg in args]
         if None not in numbers:
             return self.constant(at_numbers(function, numbers))
-        if (shorter := SHORTER.get(function)) and (
-            found := shorter(self, args, numbers)
-        ) is not None:
+        if (found := shorter(self, function, args, numbers)) is not None:
             return found
         if len(args) == 1:
             return self.node(function, args, None, args[0].k, args[0].n, args[0].phase)
