@@ -162,7 +162,6 @@ class Call:
         self.count = len(columns[0])
         self.finished = 0
         self.several: bool | None = None
-        self.shape: tuple[int, ...] = ()
         self.results: list[Any] = []
         """An array for each result: how many there are is known from the first path."""
         self.tree: dict[tuple[Path | None, int], Path] = {}

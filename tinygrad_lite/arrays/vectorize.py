@@ -12,6 +12,7 @@ from typing import Any
 from ..op import Operand
 from ..support.checks import check_whole
 from . import dask
+from .answers import NUMBER, Form
 from .kernels import kernels
 from .paths import Call, Path, Work
 from .points import Group, Points
@@ -61,22 +62,16 @@ class Vectorized:
                 "vectorize: value_and_grad takes arrays, got Dask's; "
                 "map it over the blocks, or call the function for its values"
             )
-        shapes = [kernels().np.shape(column) for column in columns]
-        width = 1 + len(shapes)
-        call = self._followed(arguments, columns, _value_and_grad, width)
-        results = [result.reshape(call.shape) for result in call.results]
+        forms = [NUMBER, *[Form(i) for i in range(len(columns))]]
+        results, several = self._followed(arguments, columns, _value_and_grad, forms)
+        width = len(forms)
         values = results[::width]
-        with kernels().np.errstate(all="ignore"):
-            gradients = [
-                [_summed(each, shape) for each, shape in zip(part, shapes, strict=True)]
-                for part in (results[i + 1 : i + width] for i in range(0, len(results), width))
-            ]
-        return (values, gradients) if call.several else (values[0], gradients[0])
+        gradients = [results[i + 1 : i + width] for i in range(0, len(results), width)]
+        return (values, gradients) if several else (values[0], gradients[0])
 
     def _values(self, arguments: _Arguments, *arrays: Any) -> Any:
-        call = self._followed(arguments, arrays, lambda program, columns: program(*columns))
-        results = [result.reshape(call.shape) for result in call.results]
-        return results if call.several else results[0]
+        results, several = self._followed(arguments, arrays, _value, [NUMBER])
+        return results if several else results[0]
 
     def _one_value(self, arguments: _Arguments, *arrays: Any) -> Any:
         result = self._values(arguments, *arrays)
@@ -86,23 +81,21 @@ class Vectorized:
         return result
 
     def _followed(
-        self, arguments: _Arguments, arrays: Sequence[Any], replay: Work, width: int = 1
-    ) -> Call:
-        np = kernels().np
+        self, arguments: _Arguments, arrays: Sequence[Any], replay: Work, forms: list[Form]
+    ) -> tuple[list[Any], bool]:
+        """The results of a call, as many as `forms` for each number that the function gives."""
         for name, array in zip(arguments.names, arrays, strict=True):
             _check_real(name, array)
         points = Points(arrays, [Group()] * len(arrays))
-        columns = []
-        for each in points.given:
-            whole = np.broadcast_to(each, points.whole).reshape(-1)
-            columns.append(whole.astype(float, copy=False))
+        columns = [column.astype(float, copy=False) for column in points.flat]
         record = functools.partial(self._recorded, arguments)
         call = Call(record, columns, replay, self._max_paths)
-        call.shape = points.whole
-        if not points.count:  # then there is no path to say how many results there are
-            call.results = [np.empty(0) for _ in range(width)]
-        call.run()
-        return call
+        if points.count:
+            call.run()
+        else:  # then there is no path to say how many results there are
+            call.results = [kernels().np.empty(0) for _ in forms]
+        forms = forms * (len(call.results) // len(forms))
+        return points.shaped(call.results, forms, None), bool(call.several)
 
     def _recorded(self, arguments: _Arguments, point: Sequence[float]) -> Path:
         """The path at a point; one that was compiled before if it computes the same."""
@@ -192,19 +185,17 @@ def _check_real(name: str, array: Any) -> None:
         raise TypeError(f"vectorize: {expected}; {advice}")
 
 
+def _value(program: Program, columns: Sequence[Any]) -> list[Any]:
+    values: list[Any] = program(*columns)
+    return values
+
+
 def _value_and_grad(program: Program, columns: Sequence[Any]) -> list[Any]:
     values, gradients = program.value_and_grad(*columns)
     results = []
     for value, gradient in zip(values, gradients, strict=True):
         results += [value, *gradient]
     return results
-
-
-def _summed(gradient: Any, shape: tuple[int, ...]) -> Any:
-    """Summed to a shape that broadcasts to its own."""
-    summed = gradient.sum(tuple(range(gradient.ndim - len(shape))))
-    axes = tuple(i for i, size in enumerate(shape) if size == 1 != summed.shape[i])
-    return kernels().np.asarray(summed.sum(axes, keepdims=True))
 
 
 def vectorize(
