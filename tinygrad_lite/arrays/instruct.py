@@ -120,8 +120,12 @@ class _Writer:
         elif function in LEAVES:
             self.leaf(node)
         elif function != "view":
-            each = zip((*node.args, node), shapes(node), strict=True)
-            slots = [self.place(rows, shape) for rows, shape in each]
+            given, seen = (*node.args, node), shapes(node)
+            if seen is None:
+                slots = [self.single[rows] for rows in given]
+            else:
+                pairs = zip(given, seen, strict=True)
+                slots = [self.place(rows, shape) for rows, shape in pairs]
             self.code[VARYING if is_sum(node) else node.phase].append((function, *slots))
 
     def leaf(self, node: Rows) -> None:
@@ -191,8 +195,11 @@ def _follow(runs: list[Run], row: Run) -> None:
     runs.append(row)
 
 
-def shapes(node: Rows) -> list[Shape | None]:
-    """How an instruction sees its arguments and, last, its result; None: as one row by itself."""
+def shapes(node: Rows) -> list[Shape | None] | None:
+    """How an instruction sees its arguments and, last, its result; None: as one row by itself.
+
+    None instead of a list where all are.
+    """
     args, x = node.args, node.args[-1]
     if node.function == "matmul":
         return [(node.size, x.size), (x.size, -1), (node.size, -1)]
@@ -206,7 +213,7 @@ def shapes(node: Rows) -> list[Shape | None]:
         k, n = node.size, x.size // node.size
         return [*[(n, -1) if k == 1 else (k, n, -1)] * len(args), (-1,) if k == 1 else (k, -1)]
     if node.size == 1:
-        return [None] * (len(args) + 1)
+        return None
     flat = all(arg.size == 1 or arg.size == node.size for arg in args)
     return [
         None if each.size == 1 else (each.size, -1) if flat else (each.k, each.n, -1)

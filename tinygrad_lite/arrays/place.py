@@ -106,12 +106,17 @@ def allocated(
         if each.phase == VARYING and each not in alone:
             dying[now].append(each)
     for now, node in enumerate(order):
-        over, base = dying.get(now, []), home[node][0]
+        base, over = home[node][0], dying.get(now, [])
         if base not in start and (base.number is None or base in piled):
             size = base.size
-            if over and base is node and node.function not in NOT_IN_PLACE:
-                free[size] += [start[each] for each in over if each.size == size and each in start]
-                over = [each for each in over if each.size != size or each not in start]
+            in_place = base is node and node.function not in NOT_IN_PLACE
+            late: list[Rows] = []
+            for each in over:
+                if in_place and each.size == size and each in start:
+                    free[size].append(start[each])
+                else:
+                    late.append(each)
+            over = late
             if base.phase != VARYING:
                 start[base] = once
                 once += size

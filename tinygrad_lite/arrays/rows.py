@@ -194,11 +194,12 @@ class Graph:
             return self.constant(at_numbers(function, numbers))
         if (found := shorter(self, function, args, numbers)) is not None:
             return found
-        if len(args) == 1:
-            return self.node(function, args, None, args[0].k, args[0].n, args[0].phase)
-        return self.node(
-            function, args, None, max([arg.k for arg in args]), max([arg.n for arg in args])
-        )
+        k, n, phase = args[0].k, args[0].n, args[0].phase
+        for arg in args[1:]:  # a long formula has many nodes, and `max` takes three times as long
+            k = arg.k if arg.k > k else k
+            n = arg.n if arg.n > n else n
+            phase = arg.phase if arg.phase > phase else phase
+        return self.node(function, args, None, k, n, phase)
 
     def times(self, x: Rows, y: Rows) -> Rows:
         """A product."""
