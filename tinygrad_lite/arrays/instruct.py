@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .kernels import kernel
 from .place import Homes, Places, allocated, direct_results, homes, is_sum, last_uses, piled
-from .plan import Indices, Instruction, Number, Place, Plan, Shape, Slot
+from .plan import Code, Indices, Number, Place, Plan, Shape, Slot
 from .rows import LEAVES, VARYING, Graph, Rows
 
 WIDE = 1024
@@ -59,7 +57,7 @@ class _Writer:
         self.slots: dict[Slot, int] = {}
         self.single: dict[Rows, int] = {}
         """The slots of what is one row, by itself, or a number."""
-        self.code: tuple[list[Instruction], ...] = ([], [], [])
+        self.code = Code(), Code(), Code()
         self.filled: list[tuple[bool, int, list[float]]] = []
         self.inputs: list[tuple[int, int, bool]] = []
         self.leaves: dict[str, int] = {}
@@ -75,12 +73,8 @@ class _Writer:
         total = None if totals is None else self.place(totals, (totals.size,))
         sums = [self.first(node) + i for node in order if is_sum(node) for i in range(node.size)]
         height = max(1, self.places.height)
-        ready = [
-            [(kernel(name), operator.itemgetter(*slots)) for name, *slots in code]
-            for code in self.code
-        ]
         return Plan(
-            list(self.slots), self.code, ready, height,  # type: ignore[arg-type]
+            list(self.slots), self.code, height,
             self.places.once, self.filled, self.inputs, self.leaves,
             shown, sums, total,
             max(16, min(2**14, CACHE // height), min(WIDE, BOUND // height)),
@@ -126,7 +120,7 @@ class _Writer:
             else:
                 pairs = zip(given, seen, strict=True)
                 slots = [self.place(rows, shape) for rows, shape in pairs]
-            self.code[VARYING if is_sum(node) else node.phase].append((function, *slots))
+            self.code[VARYING if is_sum(node) else node.phase].add(function, *slots)
 
     def leaf(self, node: Rows) -> None:
         """What is given: numbers are written once, if they have to be in memory."""
@@ -164,9 +158,10 @@ class _Writer:
             runs = [run for run in runs if run.varying != varying]
         for source_varying, first, at, size in runs:
             there = self.rows(first, size, varying=source_varying)
-            code.append(("copy", there, self.rows(at, size, varying=varying)))
+            here = self.rows(at, size, varying=varying)
+            code.add("copy", there, here)
 
-    def gather(self, runs: Sequence[Run], code: list[Instruction], *, varying: bool) -> None:
+    def gather(self, runs: Sequence[Run], code: Code, *, varying: bool) -> None:
         """Copy many rows of one memory at once, out of no more of it than needed.
 
         If the result is not among those, NumPy need not copy them.
@@ -179,10 +174,11 @@ class _Writer:
         rows = self.rows(low, max(around) + 1 - low, varying=varying)
         index = self.slot(Indices(tuple([i - low for i in sources])))
         if together:
-            code.append(("take", rows, index, self.rows(targets[0], len(targets), varying=varying)))
+            result = self.rows(targets[0], len(targets), varying=varying)
+            code.add("take", rows, index, result)
         else:
             places = self.slot(Indices(tuple([i - low for i in targets])))
-            code.append(("move", index, places, rows))
+            code.add("move", index, places, rows)
 
 
 def _follow(runs: list[Run], row: Run) -> None:

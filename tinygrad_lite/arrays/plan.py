@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .kernels import np
-from .rows import PHASES
+from ..op import Op
+from .kernels import kernel, np
+from .rows import PHASES, REDUCED, UNIFORM, VARYING
 
 Shape = tuple[int, ...]
-Instruction = tuple[Any, ...]
-"""A function, the slots of its arguments and that of the result."""
+
+
+class Code:
+    """Instructions: what `run.py` calls, and what each is called."""
+
+    def __init__(self) -> None:
+        self.names: list[str | Op] = []
+        self.calls: list[tuple[Callable[..., Any], Callable[[Any], Any]]] = []
+        """A function, and what takes its arguments and, last, its result out of all arrays."""
+
+    def add(self, name: str | Op, *slots: int) -> None:
+        """One more, of the arrays in some slots, that of its result last."""
+        self.names.append(name)
+        self.calls.append((kernel(name), operator.itemgetter(*slots)))
 
 
 class Number(NamedTuple):
@@ -69,9 +83,8 @@ class Plan(NamedTuple):
 
     slots: list[Slot]
     """The arrays that instructions work on."""
-    code: tuple[list[Instruction], list[Instruction], list[Instruction]]
+    code: tuple[Code, Code, Code]
     """Done once a call, once from sums over the points, for each block of points."""
-    ready: list[list[tuple[Callable[..., Any], Callable[[Any], Any]]]]
     height: int
     once: int
     filled: list[tuple[bool, int, list[float]]]
@@ -93,11 +106,11 @@ class Plan(NamedTuple):
         for place, first, numbers in self.filled:
             shown = f"{numbers[0]:g}" if len(numbers) == 1 else f"[{numbers[0]:g}, …]"
             lines.append(f"{Place(place, first, len(numbers), (-1,))} = {shown}")
-        for phase in (0, 2, 1):
-            if self.code[phase]:
+        for phase in (UNIFORM, VARYING, REDUCED):
+            code = self.code[phase]
+            if code.names:
                 lines.append(f"{PHASES[phase]}:")
-            for function, *args, out in self.code[phase]:
-                lines.append(
-                    f"  {names[out]} = {function}({', '.join(names[arg] for arg in args)})"
-                )
+            for name, (_, operands) in zip(code.names, code.calls, strict=True):
+                *args, out = operands(names)
+                lines.append(f"  {out} = {name}({', '.join(args)})")
         return "\n".join(lines)

@@ -211,7 +211,7 @@ class Program:
         return float(totals[0]), totals[1:]
 
     def __len__(self) -> int:
-        return sum(map(len, self._plans.of(answers.values).plan.code))
+        return sum([len(code.names) for code in self._plans.of(answers.values).plan.code])
 
     def __str__(self) -> str:
         return f"{repr(self)[1:-1]}\n{self._plans.of(answers.values).plan}"

@@ -39,7 +39,7 @@ class Memory:
     def run(self, phase: int) -> None:
         """Carry out the instructions of a phase."""
         arrays = self.arrays
-        for function, operands in self.plan.ready[phase]:
+        for function, operands in self.plan.code[phase].calls:
             function(*operands(arrays))
 
     def let_go(self) -> None:
