@@ -9,8 +9,10 @@ function shown(x, digits = DIGITS) {
   if (isInFull(x)) return String(x);
   const written = digits < ALL_DIGITS ? rounded(x, digits - 1) : x.toExponential();
   const [mantissa, exponent] = written.split("e");
-  if (exponent >= -4 && exponent < digits)
-    return digits < ALL_DIGITS ? withoutZeros(Number(written).toFixed(digits - 1 - exponent)) : String(x);
+  if (exponent >= -4 && exponent < digits) {
+    if (digits >= ALL_DIGITS) return String(x);
+    return withoutZeros(Number(written).toFixed(digits - 1 - exponent));
+  }
   return `${withoutZeros(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }
 
@@ -23,14 +25,16 @@ function rounded(x, places) {
   const [digits, exponent] = x.toExponential(100).split("e");
   const end = digits.indexOf(".") + places + 1;
   const isHalfway = /^50*$/.test(digits.slice(end));
-  return isHalfway && digits[end - 1] % 2 === 0 ? `${digits.slice(0, end)}e${exponent}` : x.toExponential(places);
+  const isDown = isHalfway && digits[end - 1] % 2 === 0;
+  return isDown ? `${digits.slice(0, end)}e${exponent}` : x.toExponential(places);
 }
 
 function withoutZeros(digits) {
   return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
 }
 
-// A formula's numbers have as many digits as it takes to give the result; if none do, they are hidden.
+// A formula's numbers have as many digits as it takes to give the result; if none do, they are
+// hidden.
 
 const ENOUGH = [DIGITS, 6, 9, 12, ALL_DIGITS];
 const CLOSE = 2e-3;
@@ -57,7 +61,11 @@ function enough(key) {
   const [exact, noise] = fromShown(key, x => x);
   if (!agree(exact, result, noise)) return 0;
   const tries = [0, noise].flatMap(size => ENOUGH.map(digits => [digits, size]));
-  return tries.find(([digits, size]) => agree(fromShown(key, x => rounding(x, digits))[0], result, size))?.[0] ?? 0;
+  const found = tries.find(([digits, size]) => {
+    const [x] = fromShown(key, x => rounding(x, digits));
+    return agree(x, result, size);
+  });
+  return found?.[0] ?? 0;
 }
 
 function rounding(x, digits) {
@@ -65,7 +73,8 @@ function rounding(x, digits) {
 }
 
 function agree(x, result, noise) {
-  return Object.is(x, result) || x === result || Math.abs(x - result) <= Math.max(CLOSE * Math.abs(result), noise);
+  const most = Math.max(CLOSE * Math.abs(result), noise);
+  return Object.is(x, result) || x === result || Math.abs(x - result) <= most;
 }
 
 /** What the numbers of a formula give as they are `seen`, and how much of it rounding may be. */

@@ -15,9 +15,14 @@ let numbers = evaluate(recorded);
 function evaluate(leaves) {
   const found = { values: [], partials: [], adjoints: [], errors: new Map() };
   graph.nodes.forEach(([name, number, rule, args, partials], i) => {
+    if (rule < 0) {
+      found.values[i] = args.length ? number : leaves[i];
+      found.partials[i] = partials || [];
+      return;
+    }
     const numbers = args.map(arg => found.values[arg]);
-    found.values[i] = rule < 0 ? (args.length ? number : leaves[i]) : valueOf(graph.rules[rule], numbers, found, i);
-    found.partials[i] = rule < 0 ? partials || [] : graph.rules[rule][3](1, found.values[i], ...numbers);
+    found.values[i] = valueOf(graph.rules[rule], numbers, found, i);
+    found.partials[i] = graph.rules[rule][3](1, found.values[i], ...numbers);
   });
   return propagate(found);
 }
@@ -79,7 +84,8 @@ function numberOf(key) {
 }
 
 function partialOf(user, node) {
-  const terms = numbers.partials[user].filter((term, k) => graph.nodes[user][3][k] === node && term !== null);
+  const args = graph.nodes[user][3];
+  const terms = numbers.partials[user].filter((term, k) => args[k] === node && term !== null);
   return terms.reduce((sum, term) => sum + term, 0);
 }
 
@@ -101,7 +107,8 @@ function fill() {
 }
 
 function restore() {
-  for (const side of document.querySelectorAll("math")) side.toggleAttribute("hidden", untrue.includes(side));
+  for (const side of document.querySelectorAll("math"))
+    side.toggleAttribute("hidden", untrue.includes(side));
   for (const [hook, [text, digits]] of original) {
     hook.textContent = text;
     setDigits(hook, digits);
@@ -112,7 +119,8 @@ function restore() {
 function inMathematics(text, isTight) {
   const [mantissa, exponent] = text.replace("inf", "∞").replace(/^-/, "−").split("e");
   if (exponent === undefined) return isTight && mantissa[0] === "−" ? `(${mantissa})` : mantissa;
-  const digits = String(Number(exponent)).replace(/./g, digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)]);
+  const raised = sign => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)];
+  const digits = String(Number(exponent)).replace(/./g, raised);
   const written = `${mantissa}·10${digits}`.replace(/^(−?)1·/, "$1");
   return isTight ? `(${written})` : written;
 }
@@ -175,7 +183,8 @@ function addField(i) {
 }
 
 function placeAll() {
-  for (const frame of picture.querySelectorAll("foreignObject")) place(frame, frame.parentNode.querySelector(".behind"));
+  for (const frame of picture.querySelectorAll("foreignObject"))
+    place(frame, frame.parentNode.querySelector(".behind"));
 }
 
 /** A page that is not on show yet, as in a notebook that is scrolled to it later, has no sizes. */
@@ -193,13 +202,16 @@ function enter(i, field) {
     reset.hidden = false;
     return;
   }
-  change(numbers.values.map((value, k) => k === i ? x : graph.nodes[k][3].length ? recorded[k] : value));
+  const leaves = numbers.values.map((now, k) => graph.nodes[k][3].length ? recorded[k] : now);
+  leaves[i] = x;
+  change(leaves);
   again();
 }
 
 /** A number as people write it: 5, 5.0, 0,5, 1/3, -2e-3; NaN if it is none. */
 function read(text) {
-  const [top, bottom = "1", ...more] = text.trim().replaceAll("−", "-").replaceAll(",", ".").split("/");
+  const plain = text.trim().replaceAll("−", "-").replaceAll(",", ".");
+  const [top, bottom = "1", ...more] = plain.split("/");
   const isNumber = part => /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(part);
   return isNumber(top) && isNumber(bottom) && !more.length ? Number(top) / Number(bottom) : NaN;
 }
@@ -208,10 +220,12 @@ function read(text) {
 
 function drawn() {
   const between = (least, most) => () => least + Math.floor(Math.random() * (most - least + 1));
-  for (const pick of [between(-4, 6), between(1, 9), () => between(1, 9)() / 10, () => between(-9, 9)() / 10])
+  const tenths = (least, most) => () => between(least, most)() / 10;
+  for (const pick of [between(-4, 6), between(1, 9), tenths(1, 9), tenths(-9, 9)])
     for (let tries = 0; tries < 100; tries++) {
       const leaves = recorded.map((x, i) => fields.has(i) ? pick() : x);
-      if (isFine(evaluate(leaves)) && leaves.some((x, i) => x !== numbers.values[i] && fields.has(i))) return leaves;
+      const isNew = leaves.some((x, i) => x !== numbers.values[i] && fields.has(i));
+      if (isNew && isFine(evaluate(leaves))) return leaves;
     }
   return null;
 }
@@ -236,14 +250,16 @@ reset.onclick = () => {
 /** What cannot follow and why, and what else there is to say. */
 function tell(message) {
   const why = new Map();
-  for (const [i, reason] of graph.fixed) why.set(reason, [...(why.get(reason) || []), graph.nodes[i][0]]);
+  for (const [i, reason] of graph.fixed)
+    why.set(reason, [...(why.get(reason) || []), graph.nodes[i][0]]);
   const reasons = [...why].map(([reason, names]) => `${some(names)} fixed: ${reason}`);
   fixed.textContent = [...reasons, message].filter(Boolean).join("; ");
   fixed.hidden = !fixed.textContent;
 }
 
 function some(names) {
-  return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
+  if (names.length <= 6) return names.join(", ");
+  return `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
 }
 
 function offerFields() {

@@ -46,7 +46,10 @@ function keepScore() {
   const count = steps.filter((_, k) => isAsked(k + 1)).length;
   const of = kind => [...results.values()].filter(each => each === kind).length;
   score.hidden = !practice.checked;
-  score.textContent = `${of("right")} of ${count} right · ${of("hinted")} with hints · ${of("shown")} shown`;
+  const parts = [
+    `${of("right")} of ${count} right`, `${of("hinted")} with hints`, `${of("shown")} shown`,
+  ];
+  score.textContent = parts.join(" · ");
 }
 
 function settle(how, message) {
@@ -127,7 +130,8 @@ function usersOf(node) {
 
 function explained(x, right) {
   const known = keyOf(now)[0] === "v" ? mistakesForth(nodeOf(now)) : mistakesBack(nodeOf(now));
-  const close = isNear(x, Number(right.toPrecision(2))) || Math.abs(x - right) <= 20 * lastDigit(right);
+  const short = Number(right.toPrecision(2));
+  const close = isNear(x, short) || Math.abs(x - right) <= 20 * lastDigit(right);
   const found = known.find(([wrong]) => isNear(x, wrong) && !isNear(wrong, right));
   if (found) return found[1];
   if (isNear(-x, right)) return "the sign is the other one";
@@ -159,19 +163,26 @@ function mistakesBack(node) {
     adjoint: numbers.adjoints[user],
     partial: partialOf(user, node),
   }));
-  const terms = paths.map(path => path.adjoint * path.partial);
-  const several = paths.length > 1 ? [
-    ...paths.map((path, k) => [terms[k], `that is the path through ${path.name} alone; ${name} is used ${times(paths.length)}`]),
-    [terms.reduce((product, term) => product * term), "the paths are added, not multiplied"],
-    [sumOf(paths.map(path => path.partial)), "those are the local derivatives; each is times what comes along its path"],
-    [sumOf(paths.map(path => path.adjoint)), "each path is also times its local derivative"],
-  ] : [];
+  const above = path => `∂${root}/∂${path.name}`;
+  const local = path => `∂${path.name}/∂${name}`;
   return [
-    ...several,
+    ...(paths.length > 1 ? mistakesOfPaths(paths, name) : []),
     ...edgesAlone(node),
-    ...paths.map(path => [path.adjoint, `that is ∂${root}/∂${path.name}; times ∂${path.name}/∂${name} is missing`]),
-    ...paths.map(path => [path.partial, `that is ∂${path.name}/∂${name}; times ∂${root}/∂${path.name} is missing`]),
+    ...paths.map(path => [path.adjoint, `that is ${above(path)}; times ${local(path)} is missing`]),
+    ...paths.map(path => [path.partial, `that is ${local(path)}; times ${above(path)} is missing`]),
     [numbers.values[node], `that is the value of ${name}, not the derivative for it`],
+  ];
+}
+
+function mistakesOfPaths(paths, name) {
+  const terms = paths.map(path => path.adjoint * path.partial);
+  const used = `${name} is used ${times(paths.length)}`;
+  const local = "those are the local derivatives; each is times what comes along its path";
+  return [
+    ...paths.map((path, k) => [terms[k], `that is the path through ${path.name} alone; ${used}`]),
+    [terms.reduce((product, term) => product * term), "the paths are added, not multiplied"],
+    [sumOf(paths.map(path => path.partial)), local],
+    [sumOf(paths.map(path => path.adjoint)), "each path is also times its local derivative"],
   ];
 }
 
@@ -179,8 +190,10 @@ function mistakesBack(node) {
 function edgesAlone(node) {
   return usersOf(node).flatMap(user => {
     const partials = numbers.partials[user].filter((_, k) => graph.nodes[user][3][k] === node);
-    const message = `that is one of its places in ${graph.nodes[user][0]} alone; it has ${partials.length}`;
-    return partials.length > 1 ? partials.map(partial => [numbers.adjoints[user] * partial, message]) : [];
+    if (partials.length < 2) return [];
+    const place = `that is one of its places in ${graph.nodes[user][0]} alone`;
+    const message = `${place}; it has ${partials.length}`;
+    return partials.map(partial => [numbers.adjoints[user] * partial, message]);
   });
 }
 

@@ -40,7 +40,8 @@ function shownAs(hook) {
 
 function operatorAs(element) {
   const sign = element.textContent.replace("−", "-");
-  const isSpaced = "=+<>≤≥≠".includes(sign) || (sign === "-" && element.getAttribute("form") !== "prefix");
+  const isMinus = sign === "-" && element.getAttribute("form") !== "prefix";
+  const isSpaced = "=+<>≤≥≠".includes(sign) || isMinus;
   return isSpaced ? ` ${sign} ` : sign;
 }
 
