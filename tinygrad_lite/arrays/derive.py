@@ -10,17 +10,15 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ..op import Op
 from .rows import LIST, REDUCED, VARYING, Graph, Row, Rows
 
 
-def terms(
-    graph: Graph, op: Op, t: Rows, out: Rows, args: Sequence[Rows], wanted: Sequence[bool]
-) -> list[Rows | None]:
-    """t · ∂out/∂arg for each argument that is wanted."""
-    given = [t, out, *args]
+def terms(graph: Graph, t: Rows, out: Rows, wanted: Sequence[bool]) -> list[Rows | None]:
+    """t · ∂out/∂arg for each operand of an operation that is wanted."""
+    op, given = cast("Op", out.op), [t, out, *out.operands]
     if op.arity is None:
         return _ruled(graph, op, given, wanted)
     digits = [None if each.number is None else each.detail for each in given]
@@ -181,12 +179,11 @@ def _back_operation(sweep: _Sweep, out: Rows, adjoint: Rows) -> Iterator[Term]:
     args = out.operands
     wanted = [sweep.active[arg.index] for arg in args]
     size = max([out.size, *[arg.size for arg in args]])
-    found = terms(sweep.graph, out.op, adjoint, out, args, wanted)  # type: ignore[arg-type]  # it has one
+    found = terms(sweep.graph, adjoint, out, wanted)
     for arg, rows in zip(args, found, strict=True):
         if rows is not None:
-            yield Term(
-                arg, rows if arg.size == size else _gathered(sweep.graph, rows, size, arg.size)
-            )
+            whole = rows if arg.size == size else _gathered(sweep.graph, rows, size, arg.size)
+            yield Term(arg, whole)
 
 
 def _row_of(adjoint: Rows, out: Rows, i: int) -> Row:
@@ -261,7 +258,7 @@ def _forth_operation(graph: Graph, found: Tangents, out: Rows) -> Rows | None:
     for i, arg in enumerate(out.operands):
         if (t := found.get(arg)) is not None:
             wanted = [j == i for j in range(len(out.operands))]
-            term = terms(graph, out.op, t, out, out.operands, wanted)[i]  # type: ignore[arg-type]
+            term = terms(graph, t, out, wanted)[i]
             if term is not None:
                 if arg.n > out.n:  # a term for each operand of a list
                     term = _gathered(graph, term, term.k * arg.n, term.k)

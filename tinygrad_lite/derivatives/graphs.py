@@ -201,8 +201,8 @@ def forth(graph: Subgraph, start: Value) -> dict[Value, Node]:
         if node is start or node not in graph.depends or tangents.keys().isdisjoint(node.args):
             continue
         changes = [tangents.get(arg) for arg in node.args]
-        args = [Simplified(_folded(arg), memo) for arg in node.args]
-        found = list(changes_of(node.op, changes, Simplified(node, memo), args))  # type: ignore[arg-type]
+        out, args = Simplified(node, memo), [Simplified(_folded(arg), memo) for arg in node.args]
+        found = list(changes_of(node.op, changes, out, args))  # type: ignore[arg-type]
         if found:
             tangents[node] = functools.reduce(add, found)
     return {node: node_in(tangent) for node, tangent in tangents.items()}
