@@ -63,7 +63,7 @@ def _call(op: Any, *args: Any) -> Any:
 
 
 def _applied(op: Op, method: Method) -> Callable[..., Any]:
-    """An operator of a kind of operand, whose rules meet operands of that kind and floats."""
+    """An operator of a kind of operand, whose rules meet operands of that kind and numbers."""
     if op.arity == 1:
         return _called_like(op, lambda self: self.apply(op, (self,)))
     call, is_reflected = method.call, method.reflected
@@ -71,7 +71,7 @@ def _applied(op: Op, method: Method) -> Callable[..., Any]:
     def operator(self: Any, *others: Any) -> Any:
         if len(others) == 1:
             (other,) = others
-            if type(other) is type(self) or type(other) is float:
+            if type(other) in (type(self), float, int):
                 return self.apply(op, (other, self) if is_reflected else (self, other))
         return call(self, *others)
 

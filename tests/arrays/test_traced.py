@@ -107,3 +107,38 @@ def test_a_number_that_another_run_kept_is_refused() -> None:
             vectorize(use)([1.0, 2.0])
     with pytest.raises(TypeError, match="kept would be frozen"):
         vectorize(lambda x: vectorize(lambda y: x * y)([1.0, 2.0])[0])([1.0, 2.0])
+
+
+def test_lines_that_are_equal_are_one() -> None:
+    f = vectorize(lambda x: (x * x + 1) / (x * x + 1) if x * x > 2 else x * x)
+    assert f([1.0, 2.0]).tolist() == [1.0, 1.0]
+    (small, large) = sorted([len(path.recording.lines) for path in f._known.values()])
+    assert (small, large) == (4, 7)  # x, x * x, 2 and the comparison; then 1, the sum and the quotient
+
+
+def test_what_is_computed_from_values_alone_makes_no_new_path() -> None:
+    w = Value(2.0)
+    f = vectorize(lambda x: x * (w * 3 + 1) if x > w * w else x)
+    for numbers in ((2.0, 3.0), (0.5, 10.0)):
+        w.data = numbers[0]
+        assert f([numbers[1], numbers[1] + 1]).tolist() == [
+            x * (w.data * 3 + 1) if x > w.data**2 else x for x in (numbers[1], numbers[1] + 1)
+        ]
+    assert len(f._known) == 2
+    other = Value(2.0)  # with the same number: it may get another
+    g = vectorize(lambda x, of_other: x * (other if of_other else w), static="of_other")
+    g([1.0], of_other=True)
+    g([1.0], of_other=False)
+    assert len(g._known) == 2
+
+
+def test_an_error_names_the_arguments_and_values_that_it_met() -> None:
+    w = Value(-3.0, "w")
+    for f, message in (
+        (lambda x: tl.log(x), r"^log\(-1\.0\): expected x > 0 \(node 'x'\)$"),
+        (lambda x: tl.log(x * 1.0 + 0.0), r"^log\(-1\.0\): expected x > 0$"),
+        (lambda x: (w * 1.0) ** (x / 2), r"^pow\(-3\.0, -0\.5\)"),
+        (lambda x: w ** (x / 2), r"^pow\(-3\.0, -0\.5\): .* \(node 'w'\)$"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vectorize(f)([-1.0])

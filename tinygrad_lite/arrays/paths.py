@@ -15,7 +15,8 @@ from typing import Any
 
 from .. import ops
 from ..op import constant
-from ..value import Value, constant_of, topological_order
+from ..support.checks import number
+from ..value import Value, topological_order
 from .checks import shape_of
 from .kernels import kernels
 from .program import Program
@@ -27,15 +28,6 @@ PART = 2**17
 """How many points are followed at a time: few enough to stay in the cache while they are sorted."""
 
 
-def dependents(order: Iterable[Value], inputs: set[Value]) -> set[Value]:
-    """The inputs, and the nodes of a topological order that depend on them."""
-    found = set(inputs)
-    for node in order:
-        if node.op is not None and not found.isdisjoint(node.args):
-            found.add(node)
-    return found
-
-
 class Path:
     """One path through the function: what it gives, and the truths that it asked for."""
 
@@ -43,13 +35,12 @@ class Path:
         self.inputs = [Value(x, name) for x, name in zip(point, names, strict=True)]
         self.problem: Exception | None = None
         """What the function raised instead of giving an output."""
-        recording = Recording()
-        asked = recording.asked
+        self.recording = recording = Recording(self.inputs)
         try:
-            result = f(*[Traced(x, recording) for x in self.inputs])
+            result = f(*[Traced(i, recording) for i in range(len(point))])
         except (ArithmeticError, ValueError) as error:
             # An operation raised: elsewhere on the path it may not.
-            if any(truth is None for _, truth in asked):
+            if any(truth is None for _, truth in recording.asked):
                 raise
             self.problem = error
         else:
@@ -57,38 +48,32 @@ class Path:
             self.outputs = _outputs(result if self.several else [result], recording)
         finally:
             recording.over = True
-        decided = dependents(topological_order(*[node for node, _ in asked]), {*self.inputs})
-        self.guards = [guard for guard in dict.fromkeys(asked) if guard[0] in decided]
+        self.guards = [*dict.fromkeys(recording.asked)]
+        """The lines that were asked about, and what their truth was."""
         self.agreements: dict[int, tuple[Program, list[int]]] = {}
 
     def key(self) -> Hashable:
         """What is alike in paths that compute the same from the same Values."""
-        order = topological_order(*self.outputs, *[node for node, _ in self.guards])
-        numbers = {node: i for i, node in enumerate(order)}
-        inputs = {x: i for i, x in enumerate(self.inputs)}
+        return self.several, *self.outputs, *self.recording.lines, *self.guards
 
-        def described(node: Value) -> Hashable:
-            if node in inputs:
-                return inputs[node]
-            if node.args:
-                return node.op, *[numbers[arg] for arg in node.args]
-            return node.op, node.data.hex() if node.op else id(node)
-
-        guards = [(numbers[node], truth) for node, truth in self.guards]
-        outputs = [numbers[output] for output in self.outputs]
-        return len(inputs), self.several, tuple(outputs), *map(described, order), *guards
+    @functools.cached_property
+    def nodes(self) -> list[Value]:
+        """The lines of the recording, as a graph."""
+        return self.recording.graph()
 
     @functools.cached_property
     def program(self) -> Program:
         """What the path computes."""
-        return self.of(self.outputs, range(len(self.inputs)))
+        outputs = [self.nodes[line] for line in self.outputs]
+        return self.of(outputs, range(len(self.inputs)))
 
     def agreement(self, start: int) -> tuple[Program, list[int]]:
         """How many truths hold one after the other from `start` on, and what decides it."""
         if start not in self.agreements:
             guards = reversed(self.guards[start:])
             holds = [
-                ops.not_equal(node, 0) if truth else ops.equal(node, 0) for node, truth in guards
+                (ops.not_equal if truth else ops.equal)(self.nodes[line], 0)
+                for line, truth in guards
             ]
             count = functools.reduce(lambda count, hold: hold * (1 + count), holds)
             reached = set(topological_order(count))
@@ -109,7 +94,8 @@ class Path:
 
     def split(self, columns: Sequence[Any]) -> str:
         """The first comparison that came out otherwise at one of the points."""
-        for node, truth in self.guards:
+        for line, truth in self.guards:
+            node = self.nodes[line]
             (values,) = self.of([node], range(len(columns)))(*columns)
             if ((values != 0) != truth).any():
                 texts = [f"{x.data:g}" if x.op is constant else x.label or "…" for x in node.args]
@@ -117,28 +103,19 @@ class Path:
         return "none"
 
 
-def _outputs(results: Sequence[Any], recording: Recording) -> list[Value]:
-    """What a function gave, as Values."""
+def _outputs(results: Sequence[Any], recording: Recording) -> list[int]:
+    """The lines of what a function gave."""
     if any(truth is None for _, truth in recording.asked):
         problem = "the function caught the error of an operation, which other points may not raise"
         raise TypeError(f"vectorize: {problem}; compare before, or use tl.where")
-    recording.check([result for result in results if isinstance(result, Traced)])
-    outputs = []
-    for result in results:
-        if isinstance(result, Traced):
-            outputs.append(result._node)
-        elif isinstance(result, Value):
-            outputs.append(result)
-        else:
-            outputs.append(_constant(result))
-    if not outputs:
+    if not len(results):
         raise TypeError("vectorize: expected a function that gives numbers, got none")
-    return outputs
+    return [recording.place(_number_or_operand(result)) for result in results]
 
 
-def _constant(result: Any) -> Value:
+def _number_or_operand(result: Any) -> Any:
     try:
-        return constant_of(result)
+        return result if isinstance(result, Traced | Value) else number(result)
     except TypeError:
         kind = type(result).__name__
         expected = "expected a function that gives a number, or a list of numbers"
