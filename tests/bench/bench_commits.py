@@ -166,6 +166,42 @@ def runge_kutta(tl: Any) -> Timed:
     return calls
 
 
+# Functions with branches and loops
+
+
+def newton(a: Any) -> Any:
+    x = a
+    for _ in range(100):
+        if abs(x * x - a) < 1e-14 * a:
+            break
+        x = x - (x * x - a) / (2 * x)
+    return x
+
+
+def escape_time(a: Any, b: Any) -> Any:
+    a, b = a - 1.5, b - 1.25  # some points of these never escape
+    x, y = 0.0, 0.0
+    for i in range(50):
+        x, y = x * x - y * y + a, 2 * x * y + b
+        if x * x + y * y > 4:
+            return i
+    return 50
+
+
+def tax(income: Any) -> Any:
+    total, before = 0.0, 0.0
+    for limit, rate in ((0.6, 0.1), (0.8, 0.2), (1.4, 0.3), (math.inf, 0.4)):
+        if income <= limit:
+            return total + (income - before) * rate
+        total, before = total + (limit - before) * rate, limit
+    raise AssertionError
+
+
+def vectorized(tl: Any, f: Callable[..., Any], count: int) -> Timed:
+    function, arrays = tl.vectorize(f), points(count, f.__code__.co_argcount)
+    return {"value": lambda: function(*arrays), "value and gradient": lambda: function.value_and_grad(*arrays)}
+
+
 WORK: dict[str, Callable[[Any], Timed]] = {
     **{f"formula, {n} points": lambda tl, n=n: formula(tl, n) for n in (10, 1000, 10**5, 10**6)},
     **{f"2-16-16-1, {n} points": lambda tl, n=n: perceptron(tl, (2, 16, 16, 1), n) for n in (100, 10_000)},
@@ -177,6 +213,9 @@ WORK: dict[str, Callable[[Any], Timed]] = {
     "deep formula of 100,000": lambda tl: long_formula(tl, wide=False),
     "wide formula of 100,000": lambda tl: long_formula(tl, wide=True),
     "Runge-Kutta of 200": runge_kutta,
+    **{f"Newton's method, {n} points": lambda tl, n=n: vectorized(tl, newton, n) for n in (10, 10**5)},
+    "escape times, 100000 points": lambda tl: vectorized(tl, escape_time, 10**5),
+    **{f"tax, {n} points": lambda tl, n=n: vectorized(tl, tax, n) for n in (1000, 10**6)},
 }
 
 
