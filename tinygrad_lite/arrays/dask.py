@@ -87,15 +87,14 @@ def replayed(
     program: Any, kind: Any, arrays: Sequence[Any], threads: int, numbers: Any, out: Any = None
 ) -> tuple[list[Any], Any, int]:
     """What a call of `program` gives, as lazy arrays of one task a block; totals are computed."""
+    if kind not in (answers.values, answers.gradients, answers.totals):
+        advice = "map it over the blocks"
+        raise TypeError(f"program: expected arrays of NumPy, got Dask's; {advice}")
     if out is not None:
         raise TypeError("program: out: results over Dask's arrays are lazy; leave it out")
     blocks = _Blocks(program, arrays, numbers)
     if kind is answers.totals:
         return [], _summed_up(blocks, threads), blocks.points.count
-    if kind is not answers.values and kind is not answers.gradients:
-        raise TypeError(
-            f"program: {kind.__name__}: expected arrays of NumPy, got Dask's; compute them first"
-        )
     results = blocks.mapped(functools.partial(_results, kind), threads)
     sources: list[int | None] = [None for _ in blocks.outputs]
     if kind is answers.gradients:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import answers, dask
+from . import answers
 from .kernels import np
-from .points import Group, Points
+from .points import Group
 
 if TYPE_CHECKING:
     from .program import Program
@@ -28,9 +28,10 @@ def moved_forwards(
     not move or was not chosen, has met an infinite slope on the way.
     """
     count = len(program._outputs)
-    if sum([group.size for group in groups]) >= count or dask.is_lazy(arrays):
+    if sum([group.size for group in groups]) >= count:
         return None
-    axes = len(Points(arrays, program._groups).whole)
+    pairs = zip(arrays, program._groups, strict=False)
+    axes = max([np().ndim(array) - len(group.tail) for array, group in pairs], default=0)
     given = [*arrays, *unit_directions(groups, axes)]
     moved = program._results(kind, given, threads, numbers, directions=groups)[-count:]
     if any(lost(moved)):

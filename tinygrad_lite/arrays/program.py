@@ -113,8 +113,6 @@ class Program:
         for name, given in (("arrays", arrays), ("directions", directions)):
             if len(given) != len(self._groups):
                 raise TypeError(f"program: expected {len(self._groups)} {name}, got {len(given)}")
-        if dask.is_lazy([*arrays, *directions]):
-            raise TypeError("program: jvp takes arrays, got Dask's; map it over the blocks")
         more = {"directions": self._groups}
         results = self._results(answers.directional, [*arrays, *directions], threads, **more)
         values, moved = parted(results, 2)
