@@ -83,6 +83,17 @@ def test_a_point_without_a_value_leaves_the_others_theirs() -> None:
     np.testing.assert_array_equal(found[2][0][:2], [1.0, 1.0])
 
 
+def test_the_number_of_arrays_is_that_of_the_inputs() -> None:
+    x, y, w = Value(1.0), Value(2.0), Value(3.0)
+    for outputs in ([x * y * w], [x * y * w, x, y]):  # backwards and forwards
+        program = tl.compile(outputs, [x, y])
+        for call in (lambda p: p.jacobian(1.0), lambda p: p.jacobian_at([3.0], 1.0), lambda p: p.jvp([1.0], [1.0, 2.0])):
+            with pytest.raises(TypeError, match=r"^program: expected 2 arrays, got 1$"):
+                call(program)
+        with pytest.raises(TypeError, match=r"^program: expected 2 directions, got 3$"):
+            program.jvp([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
 def test_arrays_of_dask_are_refused_in_forward_mode_with_advice() -> None:
     array = pytest.importorskip("dask.array").from_array(np.arange(4.0), chunks=2)
     x = Value(1.0)

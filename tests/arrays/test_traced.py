@@ -65,6 +65,7 @@ def test_the_refusal_says_what_to_write() -> None:
         (lambda x: math.exp(x), r"the number of an argument would be frozen for all points; keep it as it is: tl\.exp\(x\)"),
         (lambda x: x in {1.0}, "vectorize: what a set or a dict finds for it would be frozen for all points; compare, x == 1.0"),
         (lambda x: str(x), "vectorize: its text would be frozen for all points; print outside of the function"),
+        (lambda x: pickle.dumps(x), "vectorize: its pickle would be frozen for all points; pickle outside of the function"),
     ):
         with pytest.raises(TypeError, match=message):
             vectorize(f)([1.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import random
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -263,6 +264,20 @@ def test_recording_may_raise_at_most_points() -> None:
         vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(999, -1.0))
     with pytest.raises(ValueError, match=r"vectorize: recording raised at 1\d\d\d points and \d+ points are left; raise max"):
         vectorize(lambda x: tl.log(x) if x < 5 else x)(np.full(5000, -1.0))
+
+
+    with pytest.raises(ValueError, match="recording raised") as caught:
+        vectorize(lambda x: tl.log(x) if x < 5 else x)(np.r_[np.full(5000, -1.0), 6.0, 7.0])
+    raised, left = (int(number) for number in re.findall(r"\d+", str(caught.value)))
+    assert raised + left == 5002
+
+
+def test_points_on_a_path_on_which_recording_raised_everywhere_get_nan() -> None:
+    f = vectorize(lambda x: tl.log(x - 5) if x < 0 else x * 2)
+    np.testing.assert_array_equal(f([-1.0, 2.0, -3.0]), [math.nan, 4.0, math.nan])
+    values, (slopes,) = f.value_and_grad([-1.0, 2.0, -3.0])
+    np.testing.assert_array_equal(values, [math.nan, 4.0, math.nan])
+    np.testing.assert_array_equal(slopes, [math.nan, 2.0, math.nan])
 
 
 def test_points_where_recording_raises_get_nan_wherever_they_are() -> None:

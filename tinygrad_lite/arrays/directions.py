@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import answers
 from .kernels import np
-from .points import Group
+from .points import Group, check_count
 
 if TYPE_CHECKING:
     from .program import Program
@@ -30,7 +30,8 @@ def moved_forwards(
     count = len(program._outputs)
     if sum([group.size for group in groups]) >= count:
         return None
-    pairs = zip(arrays, program._groups, strict=False)
+    check_count("arrays", arrays, program._groups)
+    pairs = zip(arrays, program._groups, strict=True)
     axes = max([np().ndim(array) - len(group.tail) for array, group in pairs], default=0)
     given = [*arrays, *unit_directions(groups, axes)]
     moved = program._results(kind, given, threads, numbers, directions=groups)[-count:]

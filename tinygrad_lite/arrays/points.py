@@ -58,12 +58,17 @@ def real_numbers(name: str, array: Any) -> Any:
     return given
 
 
+def check_count(name: str, given: Sequence[Any], groups: Sequence[Group]) -> None:
+    """Raise TypeError unless there is one for each input."""
+    if len(given) != len(groups):
+        raise TypeError(f"program: expected {len(groups)} {name}, got {len(given)}")
+
+
 class Points:
     """The arrays of a call, broadcast together; `flat` has one axis for the points in each."""
 
     def __init__(self, arrays: Sequence[Any], groups: Sequence[Group]) -> None:
-        if len(arrays) != len(groups):
-            raise TypeError(f"program: expected {len(groups)} arrays, got {len(arrays)}")
+        check_count("arrays", arrays, groups)
         self.groups = groups
         self.given = [group.checked(i, arrays[i]) for i, group in enumerate(groups)]
         self.shapes = tuple(

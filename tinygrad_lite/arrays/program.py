@@ -38,7 +38,7 @@ from .answers import Kind, parted
 from .checks import check_graph, check_parameters, shape_of
 from .directions import along, columns, lost, moved_forwards
 from .kernels import np, packed, uncollected
-from .points import Group, Points, Shape, real_numbers
+from .points import Group, Points, Shape, check_count, real_numbers
 from .prepared import Plans
 from .roll import rolled
 from .run import Replayed, Run
@@ -110,9 +110,8 @@ class Program:
         >>> compile(x * y, [x, y]).jvp([[1.0, 2.0], 3.0], [1.0, 0.5])
         (array([3., 6.]), array([3.5, 4. ]))
         """
-        for name, given in (("arrays", arrays), ("directions", directions)):
-            if len(given) != len(self._groups):
-                raise TypeError(f"program: expected {len(self._groups)} {name}, got {len(given)}")
+        check_count("arrays", arrays, self._groups)
+        check_count("directions", directions, self._groups)
         more = {"directions": self._groups}
         results = self._results(answers.directional, [*arrays, *directions], threads, **more)
         values, moved = parted(results, 2)
