@@ -43,20 +43,13 @@ def values(rolled: Rolled) -> Wanted:
 
 def gradients(rolled: Rolled) -> Wanted:
     """The outputs, and for each the derivatives for each input, summed where that was broadcast."""
-    results = values(rolled).results
-    for output in rolled.outputs:
-        for i, node in enumerate(_adjoints(rolled, output, rolled.inputs)):
-            results.append((node, Form(i, rolled.tails[i])))
-    return Wanted(results)
+    forms = [Form(i, tail) for i, tail in enumerate(rolled.tails)]
+    return Wanted([*values(rolled).results, *_slopes(rolled, rolled.inputs, forms)])
 
 
 def slopes(rolled: Rolled) -> Wanted:
     """For each output the derivatives for each input, at each point."""
-    return Wanted([
-        (node, Form(None, tail))
-        for output in rolled.outputs
-        for node, tail in zip(_adjoints(rolled, output, rolled.inputs), rolled.tails, strict=True)
-    ])  # fmt: skip
+    return Wanted(_slopes(rolled, rolled.inputs, [Form(None, tail) for tail in rolled.tails]))
 
 
 def parameter_slopes(rolled: Rolled) -> Wanted:
@@ -64,8 +57,7 @@ def parameter_slopes(rolled: Rolled) -> Wanted:
     leaf = rolled.parameters
     if leaf is None:
         return Wanted([(rolled.graph.constant(0.0), Form(None, (0,))) for _ in rolled.outputs])
-    form = Form(None, (leaf.size,))
-    return Wanted([(_adjoints(rolled, output, [leaf])[0], form) for output in rolled.outputs])
+    return Wanted(_slopes(rolled, [leaf], [Form(None, (leaf.size,))]))
 
 
 def totals(rolled: Rolled) -> Wanted:
@@ -102,15 +94,16 @@ def _further_input(rolled: Rolled, i: int, node: Rows) -> Rows:
     return rolled.graph.node("input", (), len(rolled.inputs) + i, node.k, 1, VARYING)
 
 
-def _adjoints(rolled: Rolled, output: Row, targets: Sequence[Rows]) -> list[Rows]:
-    """At each point, as many rows as each target has."""
+def _slopes(rolled: Rolled, targets: Sequence[Rows], forms: Sequence[Form]) -> list[Result]:
+    """For each output its derivatives for the targets, each as many rows as the target has."""
     graph = rolled.graph
-    found = adjoints(graph, output, graph.constant(1.0), targets, summed=False)
-    zero = graph.constant(0.0)
-    return [
-        graph.spread(zero if node is None else node, target.size)
-        for node, target in zip(found, targets, strict=True)
-    ]
+    one, zero = graph.constant(1.0), graph.constant(0.0)
+    results = []
+    for output in rolled.outputs:
+        found = adjoints(graph, output, one, targets, summed=False)
+        for node, target, form in zip(found, targets, forms, strict=True):
+            results.append((graph.spread(zero if node is None else node, target.size), form))
+    return results
 
 
 def parted(results: list[Any], parts: int) -> list[list[Any]]:
