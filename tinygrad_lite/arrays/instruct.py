@@ -57,6 +57,7 @@ class _Writer:
         self.slots: dict[Slot, int] = {}
         self.single: dict[Rows, int] = {}
         """The slots of what is one row, by itself, or a number."""
+        self.alone: dict[tuple[bool, int], int] = {}
         self.code = Code(), Code(), Code()
         self.filled: list[tuple[bool, int, list[float]]] = []
         self.inputs: list[tuple[int, int, bool]] = []
@@ -96,6 +97,13 @@ class _Writer:
             return self.single[node]
         return self.slot(Place(node.phase == VARYING, self.first(node), node.size, shape))
 
+    def row(self, first: int, *, varying: bool) -> int:
+        """A row of memory by itself, which many nodes have one after the other."""
+        if (varying, first) not in self.alone:
+            place = Place(varying, first, 1, (-1,) if varying else ())
+            self.alone[varying, first] = self.slot(place)
+        return self.alone[varying, first]
+
     def rows(self, first: int, size: int, *, varying: bool) -> int:
         """Rows of memory."""
         return self.slot(Place(varying, first, size, (size, -1)))
@@ -108,7 +116,7 @@ class _Writer:
         if node.number is not None:
             self.single[node] = self.slot(Number(node.number.hex()))
         elif node.size == 1:
-            self.single[node] = self.place(node, (-1,) if node.phase == VARYING else ())
+            self.single[node] = self.row(self.first(node), varying=node.phase == VARYING)
         if function == "pick":
             self.pick(node)
         elif function in LEAVES:
