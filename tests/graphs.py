@@ -73,6 +73,11 @@ def swept(f: Function, point: Sequence[float]) -> tuple[Value, list[Value]]:
     return root, xs
 
 
+def each(f: Function, *arrays: Any) -> Any:
+    """The values of f at the points of arrays, one by one."""
+    return np.array([f(*map(float, point)) for point in zip(*arrays, strict=True)])
+
+
 def eager(f: Any, points: Any) -> tuple[Any, Any]:
     """The values and the derivatives of f at points, one by one."""
     values, gradients = [], []
